@@ -1,0 +1,151 @@
+/**
+ * The door to the outside: every clock, timer, random number, socket, file, database, signal and
+ * log line that a node uses comes through a Host, so that a whole cluster can also run in one
+ * process on simulated ones, and a run can be replayed from its seed.
+ *
+ * This file holds types only. `client.ts` implements what the client needs on `node:` modules,
+ * `node.ts` adds what servers need, and the tests bring a simulated host.
+ */
+
+import type { DatabaseError, NetworkError } from "../errors.ts";
+
+/** A numeric IP address in text form (`127.0.0.1`, `::1`) and a TCP port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A timer that has not fired yet; cancelling it twice, or after it fired, does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** What a socket tells its owner. All are called in order, and none after `closed`. */
+export interface SocketEvents {
+  /** Bytes arrived; the chunk belongs to the callee and is never written to again. */
+  data(chunk: Uint8Array): void;
+  /** After `write` returned false: all that was buffered has been handed to the network. */
+  drained(): void;
+  /** The stream is over, for whatever reason; `cause` is null for an end that the peer announced. */
+  closed(cause: Error | null): void;
+}
+
+/** One TCP connection, in the clear or under TLS; TLS peers are already authenticated. */
+export interface Socket {
+  readonly local: Address;
+  readonly remote: Address;
+  /** Starts delivery; what arrived before is delivered first. Called exactly once. */
+  start(events: SocketEvents): void;
+  /**
+   * Sends bytes, which must not be changed afterwards. Returns false when so much is buffered
+   * that the caller should wait for `drained`. Does nothing on a closed socket.
+   */
+  write(chunk: Uint8Array): boolean;
+  /** Bytes accepted by `write` that the network has not taken. */
+  readonly bufferedBytes: number;
+  /** Stops (and starts again) the delivery of data, so that back-pressure reaches the peer. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is buffered, then closes. */
+  end(): void;
+  /** Closes at once; what is buffered is lost. */
+  destroy(): void;
+}
+
+/** A listening socket. */
+export interface Listener {
+  /** The address that peers use: the real port where 0 was asked. */
+  readonly address: Address;
+  /** Stops listening; accepted connections live on. */
+  close(): void;
+}
+
+/** PEM texts of a node's TLS identity; `ca` may hold several certificates and CRLs. */
+export interface TlsIdentity {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Connects and listens, always in the clear or always under mutual TLS. */
+export interface Network {
+  /**
+   * Opens a connection. Rejects with a {@link NetworkError} when the peer cannot be reached or,
+   * under TLS, when either side refuses the other.
+   */
+  connect(address: Address): Promise<Socket>;
+  /**
+   * Listens. `refused` is told of each peer that did not get through the TLS handshake.
+   * Rejects with a {@link NetworkError} when the address cannot be bound.
+   */
+  listen(address: Address, events: {
+    accepted(socket: Socket): void;
+    refused(remote: Address, reason: string): void;
+  }): Promise<Listener>;
+}
+
+export type LogLevel = "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
+
+/** Where log lines go; `module` is the room that speaks, such as `storage`. */
+export interface LogSink {
+  log(level: LogLevel, module: string, message: string): void;
+}
+
+/** What a client needs of the outside. */
+export interface ClientHost {
+  /** Unix time in milliseconds, with a fraction. May jump. */
+  now(): number;
+  /** Milliseconds from an arbitrary start; never goes back. */
+  monotonic(): number;
+  /** Calls back once, `delayMs` or a little more from now. Pending timers keep no process alive. */
+  setTimer(delayMs: number, callback: () => void): Timer;
+  /** Calls back once after everything that is ready to run now, before any timer. */
+  defer(callback: () => void): void;
+  /** A number in [0, 1). */
+  random(): number;
+  /** A network with the given TLS identity, or in the clear. Throws when the identity is unusable. */
+  network(tls: TlsIdentity | null): Network;
+  /** The first numeric address of a host name; numeric addresses come back unchanged. */
+  resolve(name: string): Promise<string>;
+  readonly log: LogSink;
+}
+
+export type SqlValue = null | number | bigint | string | Uint8Array;
+export type SqlRow = Readonly<Record<string, SqlValue>>;
+
+/** A prepared statement, kept for the life of its database. Integers are read as `bigint`. */
+export interface SqlStatement {
+  run(...parameters: SqlValue[]): { readonly changes: number };
+  get(...parameters: SqlValue[]): SqlRow | undefined;
+  all(...parameters: SqlValue[]): SqlRow[];
+  /** Rows one by one; nothing else may be written to the tables meanwhile. */
+  iterate(...parameters: SqlValue[]): Iterable<SqlRow>;
+}
+
+/** An open SQLite database that this process has for itself. */
+export interface SqlDatabase {
+  exec(sql: string): void;
+  prepare(sql: string): SqlStatement;
+  /**
+   * Resolves when everything that was committed before the call is on disk. All that wait at
+   * the same time share one flush. Rejects when the disk failed: then nothing may be acknowledged
+   * any more.
+   */
+  durable(): Promise<void>;
+  /** Checkpoints, so that the main file holds everything, then closes. */
+  close(): void;
+}
+
+/** What a server needs of the outside. */
+export interface NodeHost extends ClientHost {
+  readonly hostname: string;
+  /** Reads a whole text file; null when there is none. */
+  readTextFile(path: string): string | null;
+  /** Replaces a file's text in one step: readers see the old or the new, never a part. */
+  writeTextFile(path: string, text: string): void;
+  /**
+   * Opens (creates) a SQLite database and takes NEO's lock on it. Throws a {@link DatabaseError}
+   * (`database is locked`) when another node has it. `device` names the disk that it is on.
+   */
+  openDatabase(path: string): { readonly database: SqlDatabase; readonly device: string };
+}
