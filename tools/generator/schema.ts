@@ -1,0 +1,269 @@
+/**
+ * Reads protocol.schema.json into the model that the emitters work from. What the schema gets
+ * wrong (an unknown type, an answer that is none, two packets of one code) is refused here, so
+ * that the emitters can trust it.
+ */
+
+import { z } from "zod";
+
+/** The type of a field, as the schema composes it. */
+export type FieldType =
+  | { readonly kind: "scalar"; readonly name: string; readonly nullable: boolean }
+  | { readonly kind: "enumeration"; readonly name: string; readonly nullable: boolean }
+  | { readonly kind: "struct"; readonly name: string }
+  | { readonly kind: "list"; readonly item: FieldType }
+  | { readonly kind: "dict"; readonly key: FieldType; readonly value: FieldType }
+  | { readonly kind: "option"; readonly item: FieldType };
+
+export interface Field {
+  readonly name: string;
+  readonly type: FieldType;
+}
+
+export interface Scalar {
+  readonly typescript: string;
+  readonly wire: Readonly<Record<string, { readonly encoding: string; readonly minBytes: number }>>;
+}
+
+export interface Enumeration {
+  readonly description: string;
+  readonly wire: Readonly<
+    Record<string, { readonly values: Readonly<Record<string, number>> }>
+  >;
+}
+
+export interface Struct {
+  readonly description: string;
+  readonly fields: readonly Field[];
+}
+
+export interface Packet {
+  readonly name: string;
+  readonly index: number;
+  readonly description: string;
+  readonly kind: "request" | "answer" | "notification";
+  readonly codes: Readonly<Record<string, number>>;
+  readonly answer: string | null;
+  readonly processedWhenClosed: boolean;
+  readonly mayBeDelayed: boolean;
+  readonly fields: readonly Field[];
+}
+
+export interface Flow {
+  readonly name: string;
+  readonly description: string;
+  readonly packets: readonly { readonly packet: Packet; readonly answered: boolean }[];
+}
+
+export interface Dialect {
+  readonly handshake: string;
+  readonly answerBit: number;
+  readonly maxBodyBytes: number;
+}
+
+export interface Protocol {
+  readonly dialects: Readonly<Record<string, Dialect>>;
+  readonly scalars: ReadonlyMap<string, Scalar>;
+  readonly enumerations: ReadonlyMap<string, Enumeration>;
+  readonly structs: ReadonlyMap<string, Struct>;
+  readonly errors: Readonly<Record<string, number>>;
+  readonly packets: readonly Packet[];
+  readonly flows: readonly Flow[];
+}
+
+const reference = z.object({
+  $ref: z.string().startsWith("#/$defs/"),
+  nullable: z.boolean().default(false),
+});
+
+const packetKeywords = z.object({
+  kind: z.enum(["request", "answer", "notification"]),
+  dialects: z.record(z.string(), z.object({ code: z.int().min(0).max(0xffff) })),
+  answer: z.string().nullable().default(null),
+  processedWhenClosed: z.boolean().default(true),
+  mayBeDelayed: z.boolean().default(false),
+  flows: z.array(z.object({ flow: z.string(), as: z.literal("notification").optional() }))
+    .default([]),
+});
+
+const definition = z.object({
+  description: z.string(),
+  scalar: z.object({
+    typescript: z.string(),
+    wire: z.record(z.string(), z.object({ encoding: z.string(), minBytes: z.int() })),
+  }).optional(),
+  enumeration: z.object({
+    wire: z.record(z.string(), z.object({ values: z.record(z.string(), z.int()) })),
+  }).optional(),
+  struct: z.literal(true).optional(),
+  errors: z.record(z.string(), z.int()).optional(),
+  packet: packetKeywords.optional(),
+  // Only structs and packets have fields: their parts are read where they are known to be one.
+  prefixItems: z.unknown().optional(),
+  properties: z.unknown().optional(),
+});
+type Definition = z.infer<typeof definition>;
+
+const fieldItems = z.array(z.looseObject({ field: z.string() }));
+const packetProperties = z.object({
+  args: z.object({ prefixItems: fieldItems.default([]) }),
+});
+
+const document = z.object({
+  dialects: z.record(
+    z.string(),
+    z.object({ handshake: z.string(), answerBit: z.int(), maxBodyBytes: z.int() }),
+  ),
+  flows: z.record(z.string(), z.string()),
+  $defs: z.record(z.string(), definition),
+});
+
+/** Reads the text of the schema. Throws an Error that says where it is wrong. */
+export function readProtocol(text: string): Protocol {
+  const { dialects, flows, $defs } = document.parse(JSON.parse(text));
+  return new SchemaReader(new Map(Object.entries($defs))).read(dialects, flows);
+}
+
+class SchemaReader {
+  readonly #definitions: ReadonlyMap<string, Definition>;
+
+  constructor(definitions: ReadonlyMap<string, Definition>) {
+    this.#definitions = definitions;
+  }
+
+  read(dialects: Record<string, Dialect>, flows: Record<string, string>): Protocol {
+    const scalars = new Map<string, Scalar>();
+    const enumerations = new Map<string, Enumeration>();
+    const structs = new Map<string, Struct>();
+    const packets: Packet[] = [];
+    let errors: Record<string, number> = {};
+    for (const [name, found] of this.#definitions) {
+      const { description } = found;
+      if (found.scalar) scalars.set(name, found.scalar);
+      if (found.enumeration) enumerations.set(name, { description, ...found.enumeration });
+      if (found.struct) {
+        structs.set(name, {
+          description,
+          fields: this.#fields(name, fieldItems.parse(found.prefixItems)),
+        });
+      }
+      if (found.errors) errors = found.errors;
+      if (found.packet) packets.push(this.#packet(name, packets.length, found, found.packet));
+    }
+    checkPackets(packets, Object.keys(dialects));
+    return {
+      dialects,
+      scalars,
+      enumerations,
+      structs,
+      errors,
+      packets,
+      flows: this.#flows(flows, packets),
+    };
+  }
+
+  #packet(
+    name: string,
+    index: number,
+    found: Definition,
+    { dialects, kind, answer, processedWhenClosed, mayBeDelayed }: z.infer<typeof packetKeywords>,
+  ): Packet {
+    const codes = Object.fromEntries(
+      Object.entries(dialects).map(([dialect, { code }]) => [dialect, code]),
+    );
+    const fields = this.#fields(name, packetProperties.parse(found.properties).args.prefixItems);
+    return {
+      name,
+      index,
+      description: found.description,
+      kind,
+      codes,
+      answer,
+      processedWhenClosed,
+      mayBeDelayed,
+      fields,
+    };
+  }
+
+  #fields(owner: string, items: readonly { field: string }[]): Field[] {
+    return items.map((item) => ({
+      name: item.field,
+      type: this.#type(`${owner}.${item.field}`, item),
+    }));
+  }
+
+  #type(where: string, schema: unknown): FieldType {
+    const container = z.looseObject({ container: z.enum(["list", "dict", "option"]) })
+      .safeParse(schema);
+    if (!container.success) return this.#reference(where, reference.parse(schema));
+    const keywords = container.data;
+    switch (keywords.container) {
+      case "list":
+        return { kind: "list", item: this.#type(where, keywords.items) };
+      case "option": {
+        const [item] = z.array(z.unknown()).parse(keywords.anyOf);
+        return { kind: "option", item: this.#type(where, item) };
+      }
+      case "dict": {
+        const pair = z.object({
+          dict: z.object({ items: z.object({ prefixItems: z.array(z.unknown()).length(2) }) }),
+        }).parse(keywords.properties).dict.items.prefixItems;
+        return {
+          kind: "dict",
+          key: this.#type(where, pair[0]),
+          value: this.#type(where, pair[1]),
+        };
+      }
+    }
+  }
+
+  #reference(where: string, { $ref, nullable }: z.infer<typeof reference>): FieldType {
+    const name = $ref.slice("#/$defs/".length);
+    const found = this.#definitions.get(name);
+    if (found?.scalar) return { kind: "scalar", name, nullable };
+    if (found?.enumeration) return { kind: "enumeration", name, nullable };
+    if (found?.struct && !nullable) return { kind: "struct", name };
+    throw new Error(`${where}: ${name} is not the name of a type that can stand here`);
+  }
+
+  #flows(flows: Record<string, string>, packets: readonly Packet[]): Flow[] {
+    const known = new Set(Object.keys(flows));
+    for (const { name } of packets) {
+      for (const { flow } of this.#definitions.get(name)?.packet?.flows ?? []) {
+        if (!known.has(flow)) throw new Error(`${name}: unknown flow ${flow}`);
+      }
+    }
+    return Object.entries(flows).map(([name, description]) => ({
+      name,
+      description,
+      packets: packets.flatMap((packet) => {
+        const use = this.#definitions.get(packet.name)?.packet?.flows
+          .find(({ flow }) => flow === name);
+        if (use === undefined) return [];
+        return [{ packet, answered: packet.kind === "request" && use.as === undefined }];
+      }),
+    }));
+  }
+}
+
+function checkPackets(packets: readonly Packet[], dialects: readonly string[]): void {
+  const byName = new Map(packets.map((packet) => [packet.name, packet]));
+  for (const { name, kind, answer } of packets) {
+    if ((kind === "request") !== (answer !== null)) {
+      throw new Error(`${name}: a request has an answer, and only a request`);
+    }
+    if (answer !== null && byName.get(answer)?.kind !== "answer") {
+      throw new Error(`${name}: ${answer} is not an answer`);
+    }
+  }
+  for (const dialect of dialects) {
+    const taken = new Map<number, string>();
+    for (const { name, codes } of packets) {
+      const code = codes[dialect];
+      if (code === undefined) continue;
+      const other = taken.get(code);
+      if (other !== undefined) throw new Error(`${name}: its code is that of ${other}`);
+      taken.set(code, name);
+    }
+  }
+}
