@@ -123,6 +123,7 @@ export const ErrorPacket: PacketType<ErrorPacket, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.ErrorPacket,
 };
 
@@ -165,6 +166,7 @@ export const AcceptIdentification: PacketType<AcceptIdentification, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AcceptIdentification,
 };
 
@@ -190,6 +192,7 @@ export const Pong: PacketType<Pong, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.Pong,
 };
 
@@ -201,6 +204,7 @@ export const CloseClient: PacketType<CloseClient, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.CloseClient,
 };
 
@@ -228,6 +232,7 @@ export const AnswerPrimary: PacketType<AnswerPrimary, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerPrimary,
 };
 
@@ -242,6 +247,7 @@ export const NotPrimaryMaster: PacketType<NotPrimaryMaster, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotPrimaryMaster,
 };
 
@@ -256,6 +262,7 @@ export const NotifyNodeInformation: PacketType<NotifyNodeInformation, Codecs> = 
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyNodeInformation,
 };
 
@@ -285,6 +292,7 @@ export const AnswerRecovery: PacketType<AnswerRecovery, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerRecovery,
 };
 
@@ -313,6 +321,7 @@ export const AnswerLastIDs: PacketType<AnswerLastIDs, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerLastIDs,
 };
 
@@ -341,6 +350,7 @@ export const AnswerPartitionTable: PacketType<AnswerPartitionTable, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerPartitionTable,
 };
 
@@ -355,6 +365,7 @@ export const SendPartitionTable: PacketType<SendPartitionTable, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.SendPartitionTable,
 };
 
@@ -369,6 +380,7 @@ export const NotifyPartitionChanges: PacketType<NotifyPartitionChanges, Codecs> 
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyPartitionChanges,
 };
 
@@ -382,6 +394,7 @@ export const StartOperation: PacketType<StartOperation, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.StartOperation,
 };
 
@@ -393,6 +406,7 @@ export const StopOperation: PacketType<StopOperation, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.StopOperation,
 };
 
@@ -427,6 +441,7 @@ export const AnswerUnfinishedTransactions: PacketType<AnswerUnfinishedTransactio
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerUnfinishedTransactions,
 };
 
@@ -458,6 +473,7 @@ export const AnswerLockedTransactions: PacketType<AnswerLockedTransactions, Code
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerLockedTransactions,
 };
 
@@ -487,6 +503,7 @@ export const AnswerFinalTID: PacketType<AnswerFinalTID, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerFinalTID,
 };
 
@@ -501,6 +518,7 @@ export const ValidateTransaction: PacketType<ValidateTransaction, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.ValidateTransaction,
 };
 
@@ -531,6 +549,7 @@ export const AnswerBeginTransaction: PacketType<AnswerBeginTransaction, Codecs> 
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerBeginTransaction,
 };
 
@@ -584,6 +603,7 @@ export const AnswerTransactionFinished: PacketType<AnswerTransactionFinished, Co
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerTransactionFinished,
 };
 
@@ -615,6 +635,7 @@ export const AnswerInformationLocked: PacketType<AnswerInformationLocked, Codecs
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerInformationLocked,
 };
 
@@ -629,6 +650,7 @@ export const InvalidateObjects: PacketType<InvalidateObjects, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.InvalidateObjects,
 };
 
@@ -642,6 +664,7 @@ export const NotifyUnlockInformation: PacketType<NotifyUnlockInformation, Codecs
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyUnlockInformation,
 };
 
@@ -671,6 +694,7 @@ export const AnswerNewOIDs: PacketType<AnswerNewOIDs, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerNewOIDs,
 };
 
@@ -685,6 +709,7 @@ export const NotifyDeadlock: PacketType<NotifyDeadlock, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyDeadlock,
 };
 
@@ -719,6 +744,7 @@ export const AnswerRebaseTransaction: PacketType<AnswerRebaseTransaction, Codecs
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerRebaseTransaction,
 };
 
@@ -749,6 +775,7 @@ export const AnswerRebaseObject: PacketType<AnswerRebaseObject, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerRebaseObject,
 };
 
@@ -784,6 +811,7 @@ export const AnswerStoreObject: PacketType<AnswerStoreObject, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerStoreObject,
 };
 
@@ -798,6 +826,7 @@ export const AbortTransaction: PacketType<AbortTransaction, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AbortTransaction,
 };
 
@@ -830,6 +859,7 @@ export const AnswerStoreTransaction: PacketType<AnswerStoreTransaction, Codecs> 
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerStoreTransaction,
 };
 
@@ -857,6 +887,7 @@ export const AnswerVoteTransaction: PacketType<AnswerVoteTransaction, Codecs> = 
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerVoteTransaction,
 };
 
@@ -894,6 +925,7 @@ export const AnswerObject: PacketType<AnswerObject, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerObject,
 };
 
@@ -925,6 +957,7 @@ export const AnswerTIDs: PacketType<AnswerTIDs, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerTIDs,
 };
 
@@ -963,6 +996,7 @@ export const AnswerTransactionInformation: PacketType<AnswerTransactionInformati
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerTransactionInformation,
 };
 
@@ -995,6 +1029,7 @@ export const AnswerObjectHistory: PacketType<AnswerObjectHistory, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerObjectHistory,
 };
 
@@ -1027,6 +1062,7 @@ export const AnswerPartitionList: PacketType<AnswerPartitionList, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerPartitionList,
 };
 
@@ -1056,6 +1092,7 @@ export const AnswerNodeList: PacketType<AnswerNodeList, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerNodeList,
 };
 
@@ -1151,6 +1188,7 @@ export const NotifyRepair: PacketType<NotifyRepair, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyRepair,
 };
 
@@ -1164,6 +1202,7 @@ export const NotifyClusterInformation: PacketType<NotifyClusterInformation, Code
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyClusterInformation,
 };
 
@@ -1191,6 +1230,7 @@ export const AnswerClusterState: PacketType<AnswerClusterState, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerClusterState,
 };
 
@@ -1224,6 +1264,7 @@ export const AnswerObjectUndoSerial: PacketType<AnswerObjectUndoSerial, Codecs> 
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerObjectUndoSerial,
 };
 
@@ -1256,6 +1297,7 @@ export const AnswerTIDsFrom: PacketType<AnswerTIDsFrom, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerTIDsFrom,
 };
 
@@ -1285,6 +1327,7 @@ export const AnswerPack: PacketType<AnswerPack, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerPack,
 };
 
@@ -1319,6 +1362,7 @@ export const CheckPartition: PacketType<CheckPartition, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.CheckPartition,
 };
 
@@ -1353,6 +1397,7 @@ export const AnswerCheckTIDRange: PacketType<AnswerCheckTIDRange, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerCheckTIDRange,
 };
 
@@ -1391,6 +1436,7 @@ export const AnswerCheckSerialRange: PacketType<AnswerCheckSerialRange, Codecs> 
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerCheckSerialRange,
 };
 
@@ -1405,6 +1451,7 @@ export const NotifyPartitionCorrupted: PacketType<NotifyPartitionCorrupted, Code
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyPartitionCorrupted,
 };
 
@@ -1416,6 +1463,7 @@ export const NotifyReady: PacketType<NotifyReady, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyReady,
 };
 
@@ -1443,6 +1491,7 @@ export const AnswerLastTransaction: PacketType<AnswerLastTransaction, Codecs> = 
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerLastTransaction,
 };
 
@@ -1478,6 +1527,7 @@ export const AnswerCheckCurrentSerial: PacketType<AnswerCheckCurrentSerial, Code
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerCheckCurrentSerial,
 };
 
@@ -1492,6 +1542,7 @@ export const NotifyTransactionFinished: PacketType<NotifyTransactionFinished, Co
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyTransactionFinished,
 };
 
@@ -1507,6 +1558,7 @@ export const Replicate: PacketType<Replicate, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.Replicate,
 };
 
@@ -1521,6 +1573,7 @@ export const NotifyReplicationDone: PacketType<NotifyReplicationDone, Codecs> = 
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.NotifyReplicationDone,
 };
 
@@ -1560,6 +1613,7 @@ export const AnswerFetchTransactions: PacketType<AnswerFetchTransactions, Codecs
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerFetchTransactions,
 };
 
@@ -1597,6 +1651,7 @@ export const AnswerFetchObjects: PacketType<AnswerFetchObjects, Codecs> = {
   kind: "answer",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.AnswerFetchObjects,
 };
 
@@ -1616,6 +1671,7 @@ export const AddTransaction: PacketType<AddTransaction, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: true,
+  answer: null,
   codec: (codecs) => codecs.AddTransaction,
 };
 
@@ -1634,6 +1690,7 @@ export const AddObject: PacketType<AddObject, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: true,
+  answer: null,
   codec: (codecs) => codecs.AddObject,
 };
 
@@ -1661,6 +1718,7 @@ export const FlushLog: PacketType<FlushLog, Codecs> = {
   kind: "notification",
   processedWhenClosed: true,
   mayBeDelayed: false,
+  answer: null,
   codec: (codecs) => codecs.FlushLog,
 };
 

@@ -24,6 +24,8 @@ export interface PacketType<T, Codecs> {
   readonly processedWhenClosed: boolean;
   /** Whether it may wait for other packets so as to fill a bigger segment. */
   readonly mayBeDelayed: boolean;
+  /** The type that answers a request; null for what is not one. */
+  readonly answer: PacketType<unknown, Codecs> | null;
   codec(codecs: Codecs): Codec<T>;
 }
 
@@ -51,6 +53,7 @@ export type Reply<T> = T | Promise<T>;
 
 /** A packet that waits to be dispatched: read as one type, and answered by another. */
 export interface Incoming<Codecs> {
+  readonly id: number;
   readonly type: PacketType<unknown, Codecs>;
   read<T>(type: PacketType<T, Codecs>): T;
   answer<T>(type: PacketType<T, Codecs>, reply: Reply<T>): void;

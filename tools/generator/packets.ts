@@ -52,7 +52,7 @@ function packetText(protocol: Protocol, packet: Packet): string {
     ? `PacketType<${name}, Codecs>`
     : `RequestType<${name}, ${typeName(packet.answer)}, Codecs>`;
   const answer = packet.answer === null
-    ? ""
+    ? "  answer: null,\n"
     : `  get answer() {\n    return ${typeName(packet.answer)};\n  },\n`;
   return `/** ${packet.description} */\n` +
     `${interfaceOf(protocol, name, packet.fields)}\n` +

@@ -1,0 +1,125 @@
+/**
+ * Finding the primary master and being identified by it: what storages, admins and clients do
+ * first. Masters are tried in turn, for ever, at most once a second each; a secondary one tells
+ * which is the primary.
+ */
+
+import { masterToStranger } from "../../gen/flows.ts";
+import { type AcceptIdentification, RequestIdentification } from "../../gen/packets.ts";
+import type { Nid } from "../codec/ids.ts";
+import { ConnectionClosedError, NeoError, NetworkError } from "../errors.ts";
+import type { Address, ClientHost } from "../host/host.ts";
+import type { Connection } from "../wire/connection.ts";
+import { PeerError } from "../wire/refusal.ts";
+import { addressText } from "./addresses.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { MasterList } from "./master_list.ts";
+
+export interface PrimarySearchOptions {
+  readonly host: ClientHost;
+  readonly endpoint: Endpoint;
+  readonly masters: MasterList;
+  /** What this node says of itself; asked for at each attempt. */
+  request(): RequestIdentification;
+  /**
+   * The primary master has accepted this node as `nid`. Called before anything that it sent
+   * afterwards is handled: this is where the connection gets its receiver.
+   */
+  accepted(connection: Connection, accept: AcceptIdentification, nid: Nid): void;
+  /** Whether a refusal such as `invalid cluster name` ends the search; servers go on trying. */
+  readonly endsOnRefusal: boolean;
+}
+
+/** A connection to the primary master that has identified this node. */
+export interface Primary {
+  readonly connection: Connection;
+  readonly address: Address;
+  /** The primary master's own id. */
+  readonly nid: Nid | null;
+}
+
+/**
+ * Tries until it is identified. Rejects with the signal's reason, or with a PeerError when the
+ * master refuses this node and `endsOnRefusal` is set.
+ */
+export async function findPrimary(
+  options: PrimarySearchOptions,
+  signal?: AbortSignal,
+): Promise<Primary> {
+  const { host, masters } = options;
+  let previous: Address | null = null;
+  let hint: Address | null = null;
+  let lastProblem = "";
+  for (;;) {
+    const address: Address | undefined = hint ?? masters.after(previous);
+    if (address === undefined) throw new NetworkError("no master is known: name one at least");
+    previous = address;
+    hint = null;
+    const { primary, next, problem } = await attempt(options, address, signal);
+    if (primary !== null) return primary;
+    hint = next;
+    if (problem !== lastProblem) host.log.log("WARNING", "primary", problem);
+    lastProblem = problem;
+  }
+}
+
+interface Attempt {
+  readonly primary: Primary | null;
+  readonly next: Address | null;
+  readonly problem: string;
+}
+
+async function attempt(
+  options: PrimarySearchOptions,
+  address: Address,
+  signal: AbortSignal | undefined,
+): Promise<Attempt> {
+  const { endpoint, masters } = options;
+  const text = addressText(address);
+  let next: Address | null = null;
+  let isSecondary = false;
+  let connection: Connection | null = null;
+  const aborted = () => connection?.close();
+  try {
+    connection = await endpoint.dial(address, "M", signal);
+    signal?.addEventListener("abort", aborted, { once: true });
+    connection.start(masterToStranger({
+      notPrimaryMaster: ({ primary, masters: known }) => {
+        isSecondary = true;
+        known.forEach((master) => masters.add(master));
+        next = (primary === null ? undefined : known[primary]) ?? null;
+      },
+    }));
+    const nid = await identify(options, connection);
+    return { primary: { connection, address, nid }, next: null, problem: "" };
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof NeoError)) throw error;
+    connection?.close();
+    if (error instanceof PeerError && error.code === "PROTOCOL_ERROR" && options.endsOnRefusal) {
+      throw error;
+    }
+    const problem = isSecondary
+      ? `master ${text} is not the primary`
+      : error instanceof ConnectionClosedError
+      ? `master ${text} closed the connection`
+      : `master ${text}: ${error.message}`;
+    return { primary: null, next, problem };
+  } finally {
+    signal?.removeEventListener("abort", aborted);
+  }
+}
+
+async function identify(
+  options: PrimarySearchOptions,
+  connection: Connection,
+): Promise<Nid | null> {
+  const accept = await connection.ask(RequestIdentification, options.request(), (accept) => {
+    const { nodeType, yourNid } = accept;
+    if (nodeType !== "MASTER" || yourNid === null) {
+      throw new NetworkError(`expected a master that gives an id, found a ${nodeType}`);
+    }
+    options.accepted(connection, accept, yourNid);
+  });
+  return accept.nid;
+}

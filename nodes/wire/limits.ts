@@ -1,0 +1,10 @@
+/** The limits of connections, in one place. */
+
+/** Requests of one peer that wait for their answer; one more ends the connection. */
+export const MAX_UNANSWERED_REQUESTS = 1 << 18;
+
+/** Bytes of a packet's header: id, code, length. */
+export const HEADER_BYTES = 10;
+
+/** How long a peer may take to send the bytes that open a connection. */
+export const HANDSHAKE_TIMEOUT_MS = 60_000;
