@@ -48,6 +48,21 @@ class Session {
       this.entries.push(entry(command, output));
     }
   }
+
+  /**
+   * Types commands that the master refuses. It leaves the admin each time, which comes back with
+   * a new timestamp.
+   */
+  async typeRefused(...commands: string[]): Promise<void> {
+    for (const command of commands) {
+      const { stdout: before } = await this.cluster.ctl("print", "node", "admin");
+      await this.type(command);
+      await this.cluster.waitForCtl(
+        ["print", "node", "admin"],
+        (now) => now.includes("RUNNING") && now !== before,
+      );
+    }
+  }
 }
 
 const LOOK_AROUND = [
@@ -71,14 +86,13 @@ async function operate(nodes: Maker, ctl: Maker, directory: string): Promise<Ent
     ["print", "node", "storage"],
     (stdout) => stdout.match(/PENDING/g)?.length === 2,
   );
-  await session.type(...LOOK_AROUND, "set cluster RUNNING");
-  // After it refused a request, the master leaves the admin, which comes back after a second.
-  await cluster.waitForState("RECOVERING");
+  await session.type(...LOOK_AROUND);
+  await session.typeRefused("set cluster RUNNING", "add all", "tweak");
   await session.type("start");
   await cluster.waitForState("RUNNING");
   await session.type(...LOOK_AROUND, "print pt 1 2", "print pt 0 0 S2", "print pt 9");
-  await session.type("print pt 0 9", "print cluster", "walk dog", "set cluster VERIFYING");
-  await cluster.waitForState("RUNNING");
+  await session.type("print pt 0 9", "print cluster", "walk dog", "print dog");
+  await session.typeRefused("set cluster VERIFYING", "kill S9", "kill M1");
   {
     await using client = await PeerClient.open(cluster);
     await client.ask("add_many", { key: "many", count: 3 });

@@ -221,7 +221,8 @@ export class Cluster implements AsyncDisposable {
     const argv = [
       ...node.maker.command(node.role),
       ...["--cluster", this.name, "--masters", this.masterAddress],
-      ...["--logfile", `${this.#options.directory}/${name}.log`],
+      // A log file of NEO's is a database, ours is text.
+      ...["--logfile", `${this.#options.directory}/${name}.${node.maker.name}.log`],
       ...tlsOptions(node.tls),
       ...node.args,
     ];
