@@ -26,7 +26,8 @@ export interface PacketType<T, Codecs> {
   readonly mayBeDelayed: boolean;
   /** The type that answers a request; null for what is not one. */
   readonly answer: PacketType<unknown, Codecs> | null;
-  codec(codecs: Codecs): Codec<T>;
+  /** How a dialect writes and reads it; null for a dialect that does not have it. */
+  codec(codecs: Codecs): Codec<T> | null;
 }
 
 /** A type of packet that is answered. */
@@ -48,8 +49,48 @@ export interface Dialect<Codecs> {
   typeOf(code: number): PacketType<unknown, Codecs> | undefined;
 }
 
-/** What a handler returns: the answer, or a promise of it where others have to be awaited. */
-export type Reply<T> = T | Promise<T>;
+/**
+ * An answer that is given later, and is sent in the moment in which it is given: it keeps its place
+ * among the other packets of that moment, which a promise, whose readers run a little later, can't.
+ */
+export class LaterAnswer<T> {
+  #settle: ((take: AnswerTaker<T>) => void) | null = null;
+  #taker: AnswerTaker<T> | null = null;
+
+  /** Gives the answer. Only the first call of this or {@link refuse} counts. */
+  give(packet: T): void {
+    this.#settled((taker) => taker.answered(packet));
+  }
+
+  /** Gives an error, as if the handler had thrown it. */
+  refuse(error: unknown): void {
+    this.#settled((taker) => taker.failed(error));
+  }
+
+  /** Says who takes the answer: called once, by the connection. */
+  takenBy(taker: AnswerTaker<T>): void {
+    this.#taker = taker;
+    this.#settle?.(taker);
+  }
+
+  #settled(settle: (taker: AnswerTaker<T>) => void): void {
+    if (this.#settle !== null) return;
+    this.#settle = settle;
+    if (this.#taker !== null) settle(this.#taker);
+  }
+}
+
+/** Who sends an answer that comes later. */
+export interface AnswerTaker<T> {
+  answered(packet: T): void;
+  failed(error: unknown): void;
+}
+
+/**
+ * What a handler returns: the answer, or where others have to be awaited a promise of it, or a
+ * {@link LaterAnswer} when its place among other packets matters.
+ */
+export type Reply<T> = T | Promise<T> | LaterAnswer<T>;
 
 /** A packet that waits to be dispatched: read as one type, and answered by another. */
 export interface Incoming<Codecs> {
