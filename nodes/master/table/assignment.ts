@@ -36,23 +36,27 @@ export function assignColumns(
     search(choicesByCost(nodes, kinds), kinds, topology);
 }
 
-/** Columns that hold all that a node has; null when a node has no such column. */
+/** Columns that hold all that a node has but feeds; null when a node has no such column. */
 function choicesWithoutMove(
   nodes: readonly NodeCells[],
   kinds: readonly ColumnKind[],
 ): Choices[] | null {
+  const kept = nodes.map((cells) =>
+    [...cells].filter(([, state]) => state !== "FEEDING").map(([offset]) => offset)
+  );
+  const columnCells = kinds.reduce((sum, { offsets, count }) => sum + offsets.length * count, 0);
+  // When there are as many cells as there should be, only equal columns hold them all.
+  const isComplete = kept.reduce((sum, { length }) => sum + length, 0) === columnCells;
   const all: Choices[] = [];
   for (const [node, cells] of nodes.entries()) {
-    const kept = [...cells].filter(([, state]) => state !== "FEEDING").map(([offset]) => offset);
-    const fitting = [...kinds.keys()].filter((kind) => {
-      const set = kinds[kind]?.set;
-      return kept.every((offset) => set?.has(offset));
+    const offsets = kept[node] ?? [];
+    const fitting = costsOf(cells, kinds).filter(({ kind }) => {
+      const column = kinds[kind];
+      return column !== undefined && offsets.every((offset) => column.set.has(offset)) &&
+        (!isComplete || column.offsets.length === offsets.length);
     });
     if (fitting.length === 0) return null;
-    // A node that has a column keeps it, so that an assignment that is in force is found at once.
-    const exact = fitting.findIndex((kind) => kinds[kind]?.offsets.length === kept.length);
-    if (kept.length > 0 && exact > 0) fitting.unshift(...fitting.splice(exact, 1));
-    all.push({ node, kinds: fitting });
+    all.push({ node, kinds: fitting.map(({ kind }) => kind) });
   }
   return all.sort((a, b) => a.kinds.length - b.kinds.length || a.node - b.node);
 }
@@ -65,8 +69,7 @@ interface Cost {
 
 function choicesByCost(nodes: readonly NodeCells[], kinds: readonly ColumnKind[]): Choices[] {
   const all = nodes.map((cells, node) => {
-    const costs = kinds.map(({ set }, kind) => ({ kind, ...costOf(cells, set) }))
-      .sort((a, b) => compareCosts(a, b) || a.kind - b.kind);
+    const costs = costsOf(cells, kinds);
     const best = costs[0] ?? NO_COST;
     const worst = costs.at(-1) ?? NO_COST;
     const gain = {
@@ -79,6 +82,12 @@ function choicesByCost(nodes: readonly NodeCells[], kinds: readonly ColumnKind[]
 }
 
 const NO_COST: Cost = { readable: 0, others: 0 };
+
+/** The cost of each column for a node, the least first. */
+function costsOf(cells: NodeCells, kinds: readonly ColumnKind[]) {
+  return kinds.map(({ set }, kind) => ({ kind, ...costOf(cells, set) }))
+    .sort((a, b) => compareCosts(a, b) || a.kind - b.kind);
+}
 
 function costOf(cells: NodeCells, column: ReadonlySet<number>): Cost {
   let readable = 0;
