@@ -1779,7 +1779,10 @@ const codecs: p.Codecs = {
 };
 
 const types = new Map<number, PacketType<unknown, p.Codecs>>();
-for (const type of p.PACKET_TYPES) types.set(type.codec(codecs).code, type);
+for (const type of p.PACKET_TYPES) {
+  const codec = type.codec(codecs);
+  if (codec !== null) types.set(codec.code, type);
+}
 
 export const neo_1_11: Dialect<p.Codecs> = {
   name: "neo-1.11",

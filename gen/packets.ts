@@ -1722,7 +1722,7 @@ export const FlushLog: PacketType<FlushLog, Codecs> = {
   codec: (codecs) => codecs.FlushLog,
 };
 
-/** One dialect's codecs, by packet. */
+/** One dialect's codecs, by packet; null for one that not every dialect has. */
 export interface Codecs {
   readonly ErrorPacket: Codec<ErrorPacket>;
   readonly RequestIdentification: Codec<RequestIdentification>;

@@ -49,7 +49,8 @@ export const readJson = {
     const address = r.addressOrNull(field);
     return address && [address.host, address.port];
   },
-  enum: (r: Reader, field: string, names: readonly string[]): Json => r.enumOrNull(field, names),
+  enum: (r: Reader, field: string, names: readonly (string | undefined)[]): Json =>
+    r.enumOrNull(field, names),
   list: (r: Reader, field: string, itemBytes: number, item: () => Json): Json => {
     const count = r.count(field, itemBytes);
     return Array.from({ length: count }, item);
@@ -151,7 +152,13 @@ const writePrimitive: Record<
   tid: writeId,
   oid: writeId,
   timestamp: (w, a, f, v) =>
-    w.timestamp(v === null || typeof v === "number" ? v : a.fail(f, "a number")),
+    w.timestamp(
+      v === null || typeof v === "number"
+        ? v
+        : typeof v === "bigint"
+        ? Number(v)
+        : a.fail(f, "a number"),
+    ),
   checksum: (w, a, f, v) => w.checksum(a.hex(f, v, CHECKSUM_BYTES)),
   bytes: (w, a, f, v) => w.bytes(a.hex(f, v)),
   address: (w, a, f, v) => {
@@ -165,7 +172,13 @@ const writePrimitive: Record<
 /** Writes one primitive from its JSON form. */
 export const writeJson = {
   ...writePrimitive,
-  enum: (w: Writer, a: JsonArguments, field: string, value: Json, names: readonly string[]) => {
+  enum: (
+    w: Writer,
+    a: JsonArguments,
+    field: string,
+    value: Json,
+    names: readonly (string | undefined)[],
+  ): void => {
     const at = typeof value === "string" ? names.indexOf(value) : -1;
     if (at < 0 && value !== null) a.fail(field, `one of ${names.join(", ")}`);
     w.enum(value === null ? null : at);

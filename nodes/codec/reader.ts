@@ -152,13 +152,14 @@ export class Reader {
     return this.addressOrNull(field) ?? this.fail(field, "expected an address, found none");
   }
 
-  enumOrNull<T>(field: string, names: readonly T[]): T | null {
+  /** `names` are by wire value; undefined where a value has none. */
+  enumOrNull<T extends string>(field: string, names: readonly (T | undefined)[]): T | null {
     const value = this.i8(field);
     if (value === -1) return null;
-    return names[value] ?? this.fail(field, `expected 0 to ${names.length - 1}, found ${value}`);
+    return names[value] ?? this.fail(field, `expected one of ${names.join(", ")}, found ${value}`);
   }
 
-  enum<T>(field: string, names: readonly T[]): T {
+  enum<T extends string>(field: string, names: readonly (T | undefined)[]): T {
     return this.enumOrNull(field, names) ?? this.fail(field, "expected a value, found none");
   }
 

@@ -25,8 +25,17 @@ export class Writer {
   /** Hands out what was written since the last call. */
   take(): Uint8Array {
     const taken = this.#bytes.subarray(this.#start, this.#position);
-    this.#start = this.#position;
+    if (this.#bytes.length > SLAB_BYTES) this.#renew(SLAB_BYTES);
+    else this.#start = this.#position;
     return taken;
+  }
+
+  // What was handed out keeps its slab alive: small packets must not keep a huge one.
+  #renew(bytes: number): void {
+    this.#bytes = new Uint8Array(bytes);
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#start = 0;
+    this.#position = 0;
   }
 
   /** Forgets what was written beyond `length`, such as half a packet. */
@@ -45,10 +54,8 @@ export class Writer {
   #grow(bytes: number): number {
     const pending = this.#bytes.subarray(this.#start, this.#position);
     const needed = pending.length + bytes;
-    this.#bytes = new Uint8Array(needed <= SLAB_BYTES / 2 ? SLAB_BYTES : needed * 2);
-    this.#view = new DataView(this.#bytes.buffer);
+    this.#renew(needed <= SLAB_BYTES / 2 ? SLAB_BYTES : needed * 2);
     this.#bytes.set(pending);
-    this.#start = 0;
     this.#position = needed;
     return pending.length;
   }

@@ -3,7 +3,15 @@
  * count by the bytes that are left, and its packet table.
  */
 
-import { dialectName, listName, MARK, minBytes, typeName, typescriptType } from "./names.ts";
+import {
+  dialectName,
+  encodingOf,
+  MARK,
+  minBytes,
+  typeName,
+  typescriptType,
+  wireNames,
+} from "./names.ts";
 import type { Field, FieldType, Packet, Protocol } from "./schema.ts";
 
 /** The text of gen/<dialect>.ts. */
@@ -39,10 +47,15 @@ class DialectEmitter {
       ...this.#enumerations(),
       ...[...this.#protocol.structs].map(([name, struct]) => this.#struct(name, struct.fields)),
       `const codecs: p.Codecs = {`,
-      ...packets.map((packet) => this.#packet(packet)),
+      ...this.#protocol.packets.map((packet) =>
+        packets.includes(packet) ? this.#packet(packet) : `  ${typeName(packet.name)}: null,`
+      ),
       `};\n`,
       `const types = new Map<number, PacketType<unknown, p.Codecs>>();`,
-      `for (const type of p.PACKET_TYPES) types.set(type.codec(codecs).code, type);\n`,
+      `for (const type of p.PACKET_TYPES) {`,
+      `  const codec = type.codec(codecs);`,
+      `  if (codec !== null) types.set(codec.code, type);`,
+      `}\n`,
       `export const ${constant}: Dialect<p.Codecs> = {`,
       `  name: ${JSON.stringify(this.#dialect)},`,
       `  handshake: new Uint8Array([${handshake.join(", ")}]),`,
@@ -59,6 +72,7 @@ class DialectEmitter {
       const values = wire[this.#dialect]?.values ?? {};
       const rows = Object.entries(values).map(([key, value]) => `  ${key}: ${value},\n`).join("");
       yield `const ${name}Values: Readonly<Record<p.${name}, number>> = {\n${rows}};\n`;
+      yield wireNames(this.#protocol, this.#dialect, name).declaration;
     }
   }
 
@@ -155,7 +169,7 @@ class DialectEmitter {
           : `r.${method}(${name})`;
       }
       case "enumeration":
-        return `r.enum${type.nullable ? "OrNull" : ""}(${name}, p.${listName(type.name)})`;
+        return `r.enum${type.nullable ? "OrNull" : ""}(${name}, ${this.#wireNames(type.name)})`;
       case "struct":
         return `decode${type.name}(r)`;
       case "option":
@@ -165,10 +179,12 @@ class DialectEmitter {
     }
   }
 
+  #wireNames(enumeration: string): string {
+    return wireNames(this.#protocol, this.#dialect, enumeration).expression;
+  }
+
   #encoding(scalar: string): string {
-    const wire = this.#protocol.scalars.get(scalar)?.wire[this.#dialect];
-    if (wire === undefined) throw new Error(`${scalar} has no encoding in ${this.#dialect}`);
-    return wire.encoding;
+    return encodingOf(this.#protocol, this.#dialect, scalar);
   }
 
   #bytes(type: FieldType): number {

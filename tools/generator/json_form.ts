@@ -1,6 +1,6 @@
 /** Emits gen/<dialect>_json.ts: the JSON form of every packet of a dialect. */
 
-import { dialectName, listName, MARK, minBytes } from "./names.ts";
+import { dialectName, encodingOf, MARK, minBytes, wireNames } from "./names.ts";
 import type { Field, FieldType, Protocol } from "./schema.ts";
 
 /** The text of gen/<dialect>_json.ts. */
@@ -10,7 +10,8 @@ export function emitJsonForm(protocol: Protocol, dialect: string): string {
     `function read${name}(r: Reader): Json[] {\n  return [${emitter.readAll(fields)}];\n}\n\n` +
     `function write${name}(w: Writer, a: JsonArguments): void {\n${emitter.writeAll(fields)}}\n`
   );
-  const forms = protocol.packets.map(({ name, fields }) => {
+  const packets = protocol.packets.filter(({ codes }) => dialect in codes);
+  const forms = packets.map(({ name, fields }) => {
     const read = fields.length === 0 ? "() => []" : `(r) => [${emitter.readAll(fields)}]`;
     const write = fields.length === 0 ? "() => {}" : `(w, a) => {\n${emitter.writeAll(fields)}}`;
     return `  ${name}: { count: ${fields.length}, read: ${read}, write: ${write} },`;
@@ -22,6 +23,9 @@ export function emitJsonForm(protocol: Protocol, dialect: string): string {
     `import type { Reader } from "../nodes/codec/reader.ts";`,
     `import type { Writer } from "../nodes/codec/writer.ts";`,
     `import * as p from "./packets.ts";\n`,
+    ...[...protocol.enumerations.keys()].map((name) =>
+      wireNames(protocol, dialect, name).declaration
+    ),
     ...structs,
     `/** By packet name; \`count\` is that of the packet's fields. */`,
     `export const ${dialectName(dialect)}_json: Readonly<` +
@@ -47,9 +51,9 @@ class JsonEmitter {
   #read(type: FieldType, field: string): string {
     switch (type.kind) {
       case "scalar":
-        return `read.${type.name}(r, ${field})`;
+        return `read.${this.#encoding(type.name)}(r, ${field})`;
       case "enumeration":
-        return `read.enum(r, ${field}, p.${listName(type.name)})`;
+        return `read.enum(r, ${field}, ${this.#wireNames(type.name)})`;
       case "struct":
         return `read${type.name}(r)`;
       case "list":
@@ -72,9 +76,9 @@ class JsonEmitter {
   #write(type: FieldType, field: string, value: string): string {
     switch (type.kind) {
       case "scalar":
-        return `write.${type.name}(w, a, ${field}, ${value})`;
+        return `write.${this.#encoding(type.name)}(w, a, ${field}, ${value})`;
       case "enumeration":
-        return `write.enum(w, a, ${field}, ${value}, p.${listName(type.name)})`;
+        return `write.enum(w, a, ${field}, ${value}, ${this.#wireNames(type.name)})`;
       case "struct": {
         const count = this.#protocol.structs.get(type.name)?.fields.length ?? 0;
         return `write${type.name}(w, a.struct(${value}, ${count}))`;
@@ -88,6 +92,14 @@ class JsonEmitter {
       case "option":
         return `write.option(w, ${value}, (v) => ${this.#write(type.item, field, "v")})`;
     }
+  }
+
+  #wireNames(enumeration: string): string {
+    return wireNames(this.#protocol, this.#dialect, enumeration).expression;
+  }
+
+  #encoding(scalar: string): string {
+    return encodingOf(this.#protocol, this.#dialect, scalar);
   }
 
   #bytes(type: FieldType): number {

@@ -55,6 +55,40 @@ function parenthesised(type: string): string {
   return type.includes(" ") ? `(${type})` : type;
 }
 
+/** The method that reads and writes a scalar in a dialect. */
+export function encodingOf(protocol: Protocol, dialect: string, scalar: string): string {
+  const wire = protocol.scalars.get(scalar)?.wire[dialect];
+  if (wire === undefined) throw new Error(`${scalar} has no encoding in ${dialect}`);
+  return wire.encoding;
+}
+
+/**
+ * The names of an enumeration in the order of their wire values: the list that all dialects share
+ * where it happens to be that, or one of the dialect's own with its declaration.
+ */
+export function wireNames(
+  protocol: Protocol,
+  dialect: string,
+  enumeration: string,
+): { readonly expression: string; readonly declaration: string } {
+  const found = protocol.enumerations.get(enumeration);
+  const values = Object.entries(found?.wire[dialect]?.values ?? {});
+  const [shared] = Object.values(found?.wire ?? {});
+  const names = Object.keys(shared?.values ?? {});
+  if (values.length === 0) return { expression: `p.${listName(enumeration)}`, declaration: "" };
+  if (values.every(([name, value]) => names[value] === name)) {
+    return { expression: `p.${listName(enumeration)}`, declaration: "" };
+  }
+  const byValue = new Map(values.map(([name, value]) => [value, name]));
+  const list = Array.from(
+    { length: Math.max(...byValue.keys()) + 1 },
+    (_, value) => JSON.stringify(byValue.get(value)) ?? "undefined",
+  );
+  const expression = `${enumeration}Names`;
+  const type = `readonly (p.${enumeration} | undefined)[]`;
+  return { expression, declaration: `const ${expression}: ${type} = [${list.join(", ")}];\n` };
+}
+
 /** The fewest bytes that a value of this type takes in a dialect: what bounds a count. */
 export function minBytes(protocol: Protocol, type: FieldType, dialect: string): number {
   switch (type.kind) {

@@ -66,12 +66,15 @@ function packetText(protocol: Protocol, packet: Packet): string {
     `  codec: (codecs) => codecs.${name},\n};\n`;
 }
 
-function codecs({ packets }: Protocol): string {
-  const rows = packets.map(({ name }) =>
-    `  readonly ${typeName(name)}: Codec<${typeName(name)}>;\n`
-  ).join("");
+function codecs({ packets, dialects }: Protocol): string {
+  const rows = packets.map(({ name, codes }) => {
+    const isEverywhere = Object.keys(dialects).every((dialect) => dialect in codes);
+    return `  readonly ${typeName(name)}: Codec<${typeName(name)}>${
+      isEverywhere ? "" : " | null"
+    };\n`;
+  }).join("");
   const list = packets.map(({ name }) => `  ${typeName(name)},\n`).join("");
-  return `/** One dialect's codecs, by packet. */\nexport interface Codecs {\n${rows}}\n\n` +
+  return `/** One dialect's codecs, by packet; null for one that not every dialect has. */\nexport interface Codecs {\n${rows}}\n\n` +
     `/** All packet types, in the order of the schema. */\n` +
     `export const PACKET_TYPES: readonly PacketType<unknown, Codecs>[] = [\n${list}];\n`;
 }

@@ -5,6 +5,7 @@
  */
 
 import { z } from "zod";
+import { checkProtocol } from "./check.ts";
 
 /** The type of a field, as the schema composes it. */
 export type FieldType =
@@ -71,6 +72,9 @@ export interface Protocol {
   readonly flows: readonly Flow[];
 }
 
+/** An enumeration is a byte with a sign, of which -1 stands for no value. */
+const MAX_ENUM_VALUE = 127;
+
 const reference = z.object({
   $ref: z.string().startsWith("#/$defs/"),
   nullable: z.boolean().default(false),
@@ -90,10 +94,14 @@ const definition = z.object({
   description: z.string(),
   scalar: z.object({
     typescript: z.string(),
-    wire: z.record(z.string(), z.object({ encoding: z.string(), minBytes: z.int() })),
+    // Each takes a byte at least: otherwise no number of bytes would bound a count.
+    wire: z.record(z.string(), z.object({ encoding: z.string(), minBytes: z.int().min(1) })),
   }).optional(),
   enumeration: z.object({
-    wire: z.record(z.string(), z.object({ values: z.record(z.string(), z.int()) })),
+    wire: z.record(
+      z.string(),
+      z.object({ values: z.record(z.string(), z.int().min(0).max(MAX_ENUM_VALUE)) }),
+    ),
   }).optional(),
   struct: z.literal(true).optional(),
   errors: z.record(z.string(), z.int()).optional(),
@@ -112,7 +120,11 @@ const packetProperties = z.object({
 const document = z.object({
   dialects: z.record(
     z.string(),
-    z.object({ handshake: z.string(), answerBit: z.int(), maxBodyBytes: z.int() }),
+    z.object({
+      handshake: z.string().regex(/^([0-9a-f]{2})+$/),
+      answerBit: z.int(),
+      maxBodyBytes: z.int().min(1),
+    }),
   ),
   flows: z.record(z.string(), z.string()),
   $defs: z.record(z.string(), definition),
@@ -144,14 +156,13 @@ class SchemaReader {
       if (found.struct) {
         structs.set(name, {
           description,
-          fields: this.#fields(name, fieldItems.parse(found.prefixItems)),
+          fields: this.#fields(name, fieldItems.min(1).parse(found.prefixItems)),
         });
       }
       if (found.errors) errors = found.errors;
       if (found.packet) packets.push(this.#packet(name, packets.length, found, found.packet));
     }
-    checkPackets(packets, Object.keys(dialects));
-    return {
+    const protocol = {
       dialects,
       scalars,
       enumerations,
@@ -160,6 +171,8 @@ class SchemaReader {
       packets,
       flows: this.#flows(flows, packets),
     };
+    checkProtocol(protocol);
+    return protocol;
   }
 
   #packet(
@@ -195,7 +208,7 @@ class SchemaReader {
   #type(where: string, schema: unknown): FieldType {
     const container = z.looseObject({ container: z.enum(["list", "dict", "option"]) })
       .safeParse(schema);
-    if (!container.success) return this.#reference(where, reference.parse(schema));
+    if (!container.success) return this.#reference(where, schema);
     const keywords = container.data;
     switch (keywords.container) {
       case "list":
@@ -217,7 +230,10 @@ class SchemaReader {
     }
   }
 
-  #reference(where: string, { $ref, nullable }: z.infer<typeof reference>): FieldType {
+  #reference(where: string, schema: unknown): FieldType {
+    const parsed = reference.safeParse(schema);
+    if (!parsed.success) throw new Error(`${where}: neither a container nor a reference`);
+    const { $ref, nullable } = parsed.data;
     const name = $ref.slice("#/$defs/".length);
     const found = this.#definitions.get(name);
     if (found?.scalar) return { kind: "scalar", name, nullable };
@@ -243,27 +259,5 @@ class SchemaReader {
         return [{ packet, answered: packet.kind === "request" && use.as === undefined }];
       }),
     }));
-  }
-}
-
-function checkPackets(packets: readonly Packet[], dialects: readonly string[]): void {
-  const byName = new Map(packets.map((packet) => [packet.name, packet]));
-  for (const { name, kind, answer } of packets) {
-    if ((kind === "request") !== (answer !== null)) {
-      throw new Error(`${name}: a request has an answer, and only a request`);
-    }
-    if (answer !== null && byName.get(answer)?.kind !== "answer") {
-      throw new Error(`${name}: ${answer} is not an answer`);
-    }
-  }
-  for (const dialect of dialects) {
-    const taken = new Map<number, string>();
-    for (const { name, codes } of packets) {
-      const code = codes[dialect];
-      if (code === undefined) continue;
-      const other = taken.get(code);
-      if (other !== undefined) throw new Error(`${name}: its code is that of ${other}`);
-      taken.set(code, name);
-    }
   }
 }
