@@ -3,10 +3,7 @@
 import { ConfigurationError } from "../errors.ts";
 import type { Address } from "../host/host.ts";
 
-/** `127.0.0.1:10000`, `[::1]:10000`. */
-export function addressText({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
+export { addressText } from "../wire/text.ts";
 
 /** Whether two addresses are the same. */
 export function sameAddress(a: Address | null, b: Address | null): boolean {

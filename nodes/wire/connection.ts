@@ -8,22 +8,24 @@
  */
 
 import { type Codecs, ErrorPacket, Ping, Pong } from "../../gen/packets.ts";
-import type {
-  Dialect,
-  Incoming,
-  PacketType,
-  Receiver,
-  Reply,
-  RequestType,
+import {
+  type Dialect,
+  type Incoming,
+  LaterAnswer,
+  type PacketType,
+  type Receiver,
+  type Reply,
+  type RequestType,
 } from "../codec/packet.ts";
 import { Reader } from "../codec/reader.ts";
-import { Writer } from "../codec/writer.ts";
 import { ConnectionClosedError, DatabaseError, MalformedPacketError, NeoError } from "../errors.ts";
 import type { ClientHost, Socket, Timer } from "../host/host.ts";
 import { type Frame, Framer } from "./framing.ts";
 import { HANDSHAKE_TIMEOUT_MS, MAX_UNANSWERED_REQUESTS } from "./limits.ts";
+import { codecOf, Outbox } from "./outbox.ts";
 import { errorName, peerError, Refusal } from "./refusal.ts";
-import { decodeText } from "./text.ts";
+import { Requests } from "./requests.ts";
+import { addressText, decodeText } from "./text.ts";
 
 export interface ConnectionOptions {
   readonly host: ClientHost;
@@ -34,46 +36,32 @@ export interface ConnectionOptions {
   fatal(error: unknown): void;
 }
 
-interface Pending {
-  readonly type: PacketType<unknown, Codecs>;
-  settle(frame: Frame): void;
-  reject(error: Error): void;
-}
-
-/** How many requests of one connection can be numbered before the numbers start again. */
-const ID_RANGE = 2 ** 32;
-
 export class Connection {
   /** Who the peer is, for logs: `S1 (127.0.0.1:10000)`. */
   label: string;
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
   readonly #framer: Framer;
-  readonly #writer = new Writer();
-  readonly #pending = new Map<number, Pending>();
+  readonly #outbox: Outbox;
+  readonly #requests = new Requests();
   readonly #closeListeners: (() => void)[] = [];
-  readonly #drainListeners: (() => void)[] = [];
   #receiver: Receiver<Codecs> = () => false;
-  #nextId = 0;
   #unanswered = 0;
   #received = false;
-  #handshakeTimer: Timer | null;
+  #opened = false;
+  readonly #handshakeTimer: Timer;
   #state: "open" | "closed" | "aborted" = "open";
-  #dispatching = false;
-  #flushScheduled = false;
-  #congested = false;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     const { dialect, host, label } = options;
     this.#socket = socket;
     this.#options = options;
-    this.label = `${label} (${addressText(socket)})`;
+    this.label = `${label} (${addressText(socket.remote)})`;
     this.#framer = new Framer((code, bodyBytes) => this.#checkHeader(code, bodyBytes));
+    this.#outbox = new Outbox(socket, dialect, (reason) => this.#fault(reason));
     this.#handshakeTimer = host.setTimer(HANDSHAKE_TIMEOUT_MS, () => {
       this.#fault("sent nothing that opens a connection in time");
     });
-    this.#writer.raw(dialect.handshake);
-    this.#scheduleFlush();
   }
 
   /** Starts to read. Every packet but answers goes to `receiver`. */
@@ -81,7 +69,7 @@ export class Connection {
     this.#receiver = receiver;
     this.#socket.start({
       data: (chunk) => this.#data(chunk),
-      drained: () => this.#drained(),
+      drained: () => this.#outbox.socketDrained(),
       closed: (cause) => this.#ended(cause),
     });
   }
@@ -124,7 +112,7 @@ export class Connection {
     return new Promise((resolve, reject) => {
       if (this.closed) return reject(this.#closedError(type.name));
       const id = this.#send(type, packet);
-      this.#pending.set(id, {
+      this.#requests.add(id, {
         type,
         reject,
         settle: (frame) => {
@@ -143,18 +131,17 @@ export class Connection {
 
   /** Sends a notification under the id of a request that is being served. */
   notifyAs<T>(id: number, type: PacketType<T, Codecs>, packet: T): void {
-    if (!this.closed) this.#write(id, type, packet);
+    if (!this.closed) this.#outbox.write(id, type, packet);
   }
 
   /** Whether the peer reads more slowly than this node writes: then see {@link drained}. */
   get congested(): boolean {
-    return this.#congested;
+    return this.#outbox.congested;
   }
 
   /** Resolves once the peer has taken what was written, or the connection is over. */
   drained(): Promise<void> {
-    if (this.closed || !this.#congested) return Promise.resolve();
-    return new Promise((resolve) => this.#drainListeners.push(resolve));
+    return this.#outbox.drained();
   }
 
   /** Closes after what was written is sent; what arrived and was not handled is ignored. */
@@ -169,7 +156,9 @@ export class Connection {
 
   #end(state: "closed" | "aborted"): void {
     if (this.closed) return;
-    this.#flush();
+    this.#outbox.flush();
+    // The flush may have found that the peer takes nothing.
+    if (this.closed) return;
     this.#state = state;
     this.#socket.end();
     this.#finish();
@@ -184,11 +173,11 @@ export class Connection {
 
   /** Tells everyone who waits for this connection that it is over. */
   #finish(): void {
-    this.#handshakeTimer?.cancel();
-    const pending = [...this.#pending.values()];
-    this.#pending.clear();
-    for (const { type, reject } of pending) reject(this.#closedError(type.name));
-    for (const listener of this.#drainListeners.splice(0)) listener();
+    this.#handshakeTimer.cancel();
+    this.#outbox.close();
+    for (const { type, reject } of this.#requests.removeAll()) {
+      reject(this.#closedError(type.name));
+    }
     for (const listener of this.#closeListeners.splice(0)) listener();
   }
 
@@ -203,10 +192,10 @@ export class Connection {
   }
 
   /** The peer broke the protocol: says so in the log, and ends the connection at once. */
-  #fault(reason: string): void {
-    this.#log("WARNING", `closing the connection to ${this.label}: it ${reason}`);
+  #fault(reason: string, state: "closed" | "aborted" = "aborted"): void {
     if (this.closed) return;
-    this.#state = "aborted";
+    this.#log("WARNING", `closing the connection to ${this.label}: it ${reason}`);
+    this.#state = state;
     this.#socket.destroy();
     this.#finish();
   }
@@ -221,20 +210,19 @@ export class Connection {
   }
 
   #data(chunk: Uint8Array): void {
-    if (this.#state === "aborted") return;
-    this.#dispatching = true;
+    if (this.closed) return;
+    this.#outbox.hold();
     this.#framer.push(chunk);
-    if (this.#handshakeTimer === null || this.#shakeHands()) this.#packets();
-    this.#dispatching = false;
-    this.#flush();
+    if (this.#opened || this.#shakeHands()) this.#packets();
+    this.#outbox.release();
   }
 
   #shakeHands(): boolean {
     const { handshake } = this.#options.dialect;
     const found = this.#framer.takeRaw(handshake.length);
     if (found === null) return false;
-    this.#handshakeTimer?.cancel();
-    this.#handshakeTimer = null;
+    this.#handshakeTimer.cancel();
+    this.#opened = true;
     if (found.every((byte, at) => byte === handshake[at])) return true;
     this.#fault(
       found[0] === 0x16
@@ -260,7 +248,8 @@ export class Connection {
   #dispatch(frame: Frame): void {
     const type = this.#options.dialect.typeOf(frame.code);
     if (type === undefined) return;
-    if (this.closed && !type.processedWhenClosed) return;
+    // Whoever waited for an answer was told that none will come.
+    if (this.closed && (type.kind === "answer" || !type.processedWhenClosed)) return;
     try {
       if (type.kind === "answer") this.#answered(type, frame);
       else if (type === Ping) this.#answer(frame.id, Pong, {});
@@ -283,11 +272,11 @@ export class Connection {
 
   #decode<T>(type: PacketType<T, Codecs>, { bytes, start, end }: Frame): T {
     const reader = new Reader(type.name, bytes, start, end);
-    return type.codec(this.#options.dialect.codecs).decode(reader);
+    return codecOf(type, this.#options.dialect).decode(reader);
   }
 
   #answered(type: PacketType<unknown, Codecs>, frame: Frame): void {
-    const pending = this.#pending.get(frame.id);
+    const pending = this.#requests.get(frame.id);
     if (type === ErrorPacket) {
       const error = this.#decode(ErrorPacket, frame);
       // Real nodes tell of refused notifications in this way.
@@ -297,7 +286,7 @@ export class Connection {
           `${this.label} says ${errorName(error.code) ?? error.code}: ${decodeText(error.message)}`,
         );
       }
-      this.#pending.delete(frame.id);
+      this.#requests.remove(frame.id);
       if (error.code === 0 && pending.type.answer === ErrorPacket) pending.settle(frame);
       else pending.reject(peerError(error));
       return;
@@ -305,7 +294,7 @@ export class Connection {
     if (pending === undefined || pending.type.answer !== type) {
       throw new Refusal("PROTOCOL_ERROR", `Unexpected answer: ${type.name}`);
     }
-    this.#pending.delete(frame.id);
+    this.#requests.remove(frame.id);
     try {
       pending.settle(frame);
     } catch (error) {
@@ -320,91 +309,61 @@ export class Connection {
     type: PacketType<T, Codecs>,
     reply: Reply<T>,
   ): void {
-    if (!(reply instanceof Promise)) return this.#answer(id, type, reply);
+    const isLater = reply instanceof LaterAnswer;
+    if (!isLater && !(reply instanceof Promise)) return this.#answer(id, type, reply);
     if (++this.#unanswered > MAX_UNANSWERED_REQUESTS) {
       this.#fault(`has more than ${MAX_UNANSWERED_REQUESTS} requests waiting for an answer`);
     }
-    reply.then(
-      (packet) => {
-        this.#unanswered--;
-        this.#answer(id, type, packet);
-      },
-      (error) => {
-        this.#unanswered--;
-        this.#failed(id, request, error);
-      },
-    );
+    const answered = (packet: T) => {
+      this.#unanswered--;
+      this.#answer(id, type, packet);
+    };
+    const failed = (error: unknown) => {
+      this.#unanswered--;
+      this.#failed(id, request, error);
+    };
+    if (isLater) reply.takenBy({ answered, failed });
+    else reply.then(answered, failed);
   }
 
   /** A handler threw: the peer is told or dropped, or the node has to stop. */
   #failed(id: number, type: PacketType<unknown, Codecs>, error: unknown): void {
     if (error instanceof Refusal) {
       this.#answer(id, ErrorPacket, error.toPacket());
-      if (!error.fatal) return;
+      if (!error.fatal || this.closed) return;
       this.#log("WARNING", `refused ${type.name} of ${this.label}: ${error.message}`);
       return this.abort();
     }
     if (error instanceof DatabaseError) return this.#options.fatal(error);
-    if (error instanceof MalformedPacketError) return this.#fault(`sent ${error.message}`);
+    if (error instanceof MalformedPacketError) {
+      // Orders that follow it are obeyed in any case.
+      return this.#fault(`sent ${error.message}`, "closed");
+    }
     if (error instanceof NeoError) return this.#fault(`sent ${type.name}: ${error.message}`);
-    const text = error instanceof Error ? error.stack ?? error.message : String(error);
-    this.#log("ERROR", `while handling ${type.name}: ${text}`);
+    this.#log("ERROR", `while handling ${type.name}: ${textOf(error)}`);
     this.#fault(`sent ${type.name}, which could not be handled`);
   }
 
   #answer<T>(id: number, type: PacketType<T, Codecs>, packet: T): void {
-    if (!this.closed) this.#write(id, type, packet);
+    if (this.closed) return;
+    try {
+      this.#outbox.write(id, type, packet);
+    } catch (error) {
+      // Not the peer's fault, but it must not wait for ever.
+      this.#log("ERROR", `while answering ${this.label}: ${textOf(error)}`);
+      const refusal = new Refusal("PROTOCOL_ERROR", `${type.name} can't be sent`);
+      this.#outbox.write(id, ErrorPacket, refusal.toPacket());
+      this.abort();
+    }
   }
 
   #send<T>(type: PacketType<T, Codecs>, packet: T): number {
-    const id = this.#nextId;
-    this.#nextId = (id + 1) % ID_RANGE;
-    this.#write(id, type, packet);
+    const id = this.#requests.nextId();
+    this.#outbox.write(id, type, packet);
     return id;
-  }
-
-  #write<T>(id: number, type: PacketType<T, Codecs>, packet: T): void {
-    const { codecs, maxBodyBytes } = this.#options.dialect;
-    const codec = type.codec(codecs);
-    const before = this.#writer.length;
-    const mark = this.#writer.beginPacket(id, codec.code);
-    codec.encode(this.#writer, packet);
-    const bodyBytes = this.#writer.endPacket(mark);
-    if (bodyBytes > maxBodyBytes) {
-      this.#writer.truncate(before);
-      throw new MalformedPacketError(
-        type.name,
-        "(body)",
-        `expected at most ${maxBodyBytes} bytes, found ${bodyBytes}`,
-      );
-    }
-    this.#scheduleFlush();
-  }
-
-  #scheduleFlush(): void {
-    if (this.#dispatching || this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    queueMicrotask(() => {
-      this.#flushScheduled = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    if (this.closed || this.#writer.length === 0) return;
-    if (this.#socket.write(this.#writer.take()) || this.#congested) return;
-    // A peer that does not take its answers gets no more requests served.
-    this.#congested = true;
-    this.#socket.pause();
-  }
-
-  #drained(): void {
-    this.#congested = false;
-    this.#socket.resume();
-    for (const listener of this.#drainListeners.splice(0)) listener();
   }
 }
 
-function addressText({ remote: { host, port } }: Socket): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

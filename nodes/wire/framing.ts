@@ -94,7 +94,8 @@ export class Framer {
    * with what has come, so that a header that announces much costs nothing by itself.
    */
   #gather(count: number): Uint8Array | null {
-    const part = this.#chunk.subarray(this.#position, this.#position + count - this.#filled);
+    const missing = Math.max(0, count - this.#filled);
+    const part = this.#chunk.subarray(this.#position, this.#position + missing);
     const filled = this.#filled + part.length;
     let partial: Uint8Array = this.#partial ?? new Uint8Array(filled);
     if (partial.length < filled) {

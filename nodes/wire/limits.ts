@@ -8,3 +8,9 @@ export const HEADER_BYTES = 10;
 
 /** How long a peer may take to send the bytes that open a connection. */
 export const HANDSHAKE_TIMEOUT_MS = 60_000;
+
+/** Bytes of packets that are handed to the network without waiting for the end of the turn. */
+export const WRITE_BYTES = 1 << 18;
+
+/** Bytes that may wait for a peer that does not read; more end the connection. */
+export const MAX_UNSENT_BYTES = 1 << 29;
