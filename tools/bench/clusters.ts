@@ -1,0 +1,119 @@
+/**
+ * The clusters under measurement: one master and one storage node with SQLite each, NEO 1.11's or
+ * ours, started with the same options.
+ */
+
+import { join } from "node:path";
+import { cpuMs, residentBytes } from "./procfs.ts";
+import { Child, type Program } from "./processes.ts";
+
+const PARTITIONS = 12;
+const VENV_DEFAULT = ".cache/neo-ts/peer-venv";
+
+export type Role = "master" | "storage";
+
+/** Whose nodes a cluster is made of. */
+export interface Make {
+  readonly label: string;
+  program(role: Role): Program;
+}
+
+/** Our own nodes, by the `neo` command. */
+export const OURS: Make = {
+  label: "NEO/ts",
+  program: (role) => ({
+    command: Deno.execPath(),
+    args: ["run", "-A", join(import.meta.dirname ?? ".", "..", "neo.ts"), role],
+  }),
+};
+
+/** NEO 1.11's nodes, by the commands of its virtual environment. */
+export function peerMake(venv: string): Make {
+  return {
+    label: "NEO 1.11",
+    program: (role) => ({ command: join(venv, "bin", `neo${role}`), args: [] }),
+  };
+}
+
+/**
+ * The virtual environment of NEO 1.11: NEO_PEER_VENV, or the usual place. `installed` tells
+ * whether NEO is there.
+ */
+export function peerVenv(): { readonly path: string; readonly installed: boolean } {
+  const path = Deno.env.get("NEO_PEER_VENV") ??
+    join(Deno.env.get("HOME") ?? ".", VENV_DEFAULT);
+  return { path, installed: isFile(join(path, "bin", "neomaster")) };
+}
+
+/** A running cluster. */
+export class Cluster {
+  private constructor(
+    readonly make: Make,
+    readonly name: string,
+    readonly master: string,
+    readonly nodes: Readonly<Record<Role, Child>>,
+  ) {}
+
+  /** Starts the nodes, with their files in `directory`; clients then wait for the cluster. */
+  static start(make: Make, name: string, directory: string): Cluster {
+    const master = `127.0.0.1:${freePort()}`;
+    const run = (role: Role, ...options: string[]) => {
+      const program = make.program(role);
+      const common = ["-c", name, "-m", master, "-l", join(directory, `${name}-${role}.log`)];
+      const args = [...program.args, ...common, ...options];
+      const child = new Child(`${make.label} ${role}`, { ...program, args });
+      child.ignoreOutput();
+      return child;
+    };
+    const database = join(directory, `${name}.sqlite`);
+    return new Cluster(make, name, master, {
+      master: run("master", "-b", master, "-p", String(PARTITIONS), "-A", "1"),
+      storage: run("storage", "-a", "SQLite", "-d", database),
+    });
+  }
+
+  /** CPU time used so far by each node, in milliseconds. Throws when a node is gone. */
+  cpuMs(): Record<Role, number> {
+    return this.#each(cpuMs);
+  }
+
+  /** Resident memory of each node, in bytes. Throws when a node is gone. */
+  residentBytes(): Record<Role, number> {
+    return this.#each(residentBytes);
+  }
+
+  get isRunning(): boolean {
+    return this.nodes.master.isRunning && this.nodes.storage.isRunning;
+  }
+
+  /** Throws a BenchError when a node is gone. */
+  assertRunning(): void {
+    this.nodes.master.assertRunning();
+    this.nodes.storage.assertRunning();
+  }
+
+  async stop(): Promise<void> {
+    await this.nodes.master.terminate();
+    await this.nodes.storage.terminate();
+  }
+
+  #each(ask: (pid: number) => number): Record<Role, number> {
+    this.assertRunning();
+    return { master: ask(this.nodes.master.pid), storage: ask(this.nodes.storage.pid) };
+  }
+}
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
