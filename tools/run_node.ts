@@ -4,11 +4,9 @@
  */
 
 import type { RunningNode } from "../nodes/cluster/node.ts";
-import type { LogLevel, LogSink, NodeHost } from "../nodes/host/host.ts";
+import type { NodeHost } from "../nodes/host/host.ts";
 import { createNodeHost } from "../nodes/host/node.ts";
-import { createStderrLog, createTextLog } from "../nodes/host/log.ts";
-import { LOG_LEVELS } from "./commands/common.ts";
-import { expandHome } from "./files.ts";
+import { logSink } from "./log.ts";
 import type { OptionValues } from "./options.ts";
 
 /** Runs the node that `start` gives. Returns the exit status once it has ended. */
@@ -17,7 +15,7 @@ export async function runNode(
   start: (host: NodeHost) => Promise<RunningNode>,
 ): Promise<number> {
   const host = createNodeHost({ log: logSink(values) });
-  const stopping = stopRequested(values.flag("until-input-ends"));
+  const stopping = stopRequested(host, values.flag("until-input-ends"));
   const starting = start(host);
   // A node that is still starting is ended as it is: it has acknowledged nothing.
   const node = await Promise.race([starting, stopping]);
@@ -28,11 +26,10 @@ export async function runNode(
 }
 
 /** Resolves when this process is asked to stop. */
-function stopRequested(untilInputEnds: boolean): Promise<undefined> {
+function stopRequested(host: NodeHost, untilInputEnds: boolean): Promise<undefined> {
   return new Promise((resolve) => {
     const stop = () => resolve(undefined);
-    Deno.addSignalListener("SIGTERM", stop);
-    Deno.addSignalListener("SIGINT", stop);
+    host.onSignal(["SIGTERM", "SIGINT"], stop);
     if (untilInputEnds) void drainInput().then(stop);
   });
 }
@@ -41,20 +38,4 @@ async function drainInput(): Promise<void> {
   for await (const _chunk of Deno.stdin.readable) {
     // What the parent writes does not matter: only that it is there.
   }
-}
-
-/** Where the log goes: standard error from the chosen level on, and all of it to `-l`. */
-function logSink(values: OptionValues): LogSink {
-  const level = values.requiredText("log-level");
-  const least = LOG_LEVELS.find((known): known is LogLevel => known === level) ?? "WARNING";
-  const stderr = createStderrLog({ level: least });
-  const path = values.text("logfile");
-  if (path === undefined) return stderr;
-  const file = createTextLog(expandHome(path));
-  return {
-    log(level, module, message) {
-      stderr.log(level, module, message);
-      file.log(level, module, message);
-    },
-  };
 }

@@ -13,7 +13,7 @@ export function delay(host: ClientHost, delayMs: number, signal?: AbortSignal): 
     const timer = host.setTimer(delayMs, () => {
       signal?.removeEventListener("abort", aborted);
       resolve();
-    });
+    }, { keepsProcess: true });
     signal?.addEventListener("abort", aborted, { once: true });
   });
 }

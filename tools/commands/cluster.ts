@@ -8,14 +8,14 @@ import { addressText, parseAddress } from "../../nodes/cluster/addresses.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
 import type { Address, ClientHost } from "../../nodes/host/host.ts";
 import { createClientHost } from "../../nodes/host/client.ts";
-import { createStderrLog } from "../../nodes/host/log.ts";
 import { Child } from "../cluster/child.ts";
 import { demonstrate } from "../cluster/demo.ts";
 import { DEFAULTS, openSettings, type Settings } from "../cluster/settings.ts";
 import { ctl } from "../ctl/ctl.ts";
 import { expandHome, readFile } from "../files.ts";
+import { LOG_LEVELS, stderrLog } from "../log.ts";
 import { type CommandSpec, type OptionValues, parseCommandLine } from "../options.ts";
-import { LOG_LEVELS, TLS_OPTIONS, tlsIdentity } from "./common.ts";
+import { TLS_OPTIONS, tlsIdentity } from "./common.ts";
 
 /** How long the nodes may take to stop in order before they are ended. */
 const STOP_TIMEOUT_MS = 20_000;
@@ -197,7 +197,7 @@ class LocalCluster {
 
   /** Stops the cluster as an operator would, so that no replica falls behind. */
   async #stop(): Promise<void> {
-    const host = createClientHost({ log: createStderrLog({ level: "CRITICAL" }) });
+    const host = createClientHost({ log: stderrLog("CRITICAL") });
     const ended = Promise.all(this.#children.map((child) => child.ended));
     const late = host.setTimer(STOP_TIMEOUT_MS, () => {
       for (const child of this.#children) child.kill();

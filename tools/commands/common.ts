@@ -7,28 +7,16 @@ import { parseAddress, parseAddresses } from "../../nodes/cluster/addresses.ts";
 import type { NodeOptions } from "../../nodes/cluster/node.ts";
 import { nid } from "../../nodes/codec/ids.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
-import type { Address, LogLevel, TlsIdentity } from "../../nodes/host/host.ts";
+import type { Address, TlsIdentity } from "../../nodes/host/host.ts";
 import { expandHome, readFile } from "../files.ts";
+import { LOG_OPTIONS } from "../log.ts";
 import { type OptionSpec, type OptionValues, UsageError } from "../options.ts";
-
-export const LOG_LEVELS: readonly LogLevel[] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 /** Options of every command that connects. */
 export const TLS_OPTIONS: readonly OptionSpec[] = [
   { flags: "--ca <file>", kind: "path", help: "certificate authority in PEM format, and its CRLs" },
   { flags: "--cert <file>", kind: "path", help: "certificate in PEM format" },
   { flags: "--key <file>", kind: "path", help: "private key in PEM format" },
-];
-
-export const LOG_OPTIONS: readonly OptionSpec[] = [
-  { flags: "-l, --logfile <file>", kind: "path", help: "append every log line to this file" },
-  {
-    flags: "--log-level <level>",
-    kind: "text",
-    help: "least level of the lines on standard error",
-    choices: LOG_LEVELS,
-    default: "WARNING",
-  },
 ];
 
 /** The options that all servers have; what differs are the defaults. */

@@ -2,11 +2,11 @@
 
 import { parseAddress } from "../../nodes/cluster/addresses.ts";
 import { createClientHost } from "../../nodes/host/client.ts";
-import { createStderrLog } from "../../nodes/host/log.ts";
 import { ctl, CTL_HELP } from "../ctl/ctl.ts";
 import { expandHome, readFile } from "../files.ts";
+import { LOG_OPTIONS, logSink } from "../log.ts";
 import { type CommandSpec, parseCommandLine } from "../options.ts";
-import { LOG_OPTIONS, resolveAddress, TLS_OPTIONS, tlsIdentity } from "./common.ts";
+import { resolveAddress, TLS_OPTIONS, tlsIdentity } from "./common.ts";
 
 const DEFAULT_PORT = 9999;
 
@@ -32,7 +32,7 @@ export async function runControl(args: readonly string[]): Promise<number> {
   const line = parseCommandLine(SPEC, args, readFile, expandHome);
   if (line === null) return 0;
   const { values } = line;
-  const host = createClientHost({ log: createStderrLog({ level: "WARNING" }) });
+  const host = createClientHost({ log: logSink(values) });
   const network = host.network(tlsIdentity(values));
   const address = await resolveAddress(
     parseAddress(values.requiredText("address"), DEFAULT_PORT),

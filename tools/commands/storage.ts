@@ -3,8 +3,8 @@
 import { ConfigurationError } from "../../nodes/errors.ts";
 import { resetStorage, startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
-import { createStderrLog } from "../../nodes/host/log.ts";
 import { expandHome, readFile } from "../files.ts";
+import { logSink } from "../log.ts";
 import { type CommandSpec, type OptionValues, parseCommandLine } from "../options.ts";
 import { runNode } from "../run_node.ts";
 import { nodeOptions, nodeOptionSpecs, type Resolve } from "./common.ts";
@@ -52,7 +52,7 @@ export async function runStorage(args: readonly string[]): Promise<number> {
   const { values } = line;
   checkAdapter(values);
   if (values.flag("reset")) {
-    const host = createNodeHost({ log: createStderrLog({ level: "WARNING" }) });
+    const host = createNodeHost({ log: logSink(values) });
     await resetStorage(host, await storageOptions(values, (name) => host.resolve(name)));
     return 0;
   }
