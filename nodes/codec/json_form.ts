@@ -163,8 +163,11 @@ const writePrimitive: Record<
   bytes: (w, a, f, v) => w.bytes(a.hex(f, v)),
   address: (w, a, f, v) => {
     if (v === null) return w.address(null);
-    const [host, port] = a.list(f, v);
-    if (typeof host !== "string" || host === "") return a.fail(f, "[host, port]");
+    const [host, port, ...more] = a.list(f, v);
+    // A host travels as bytes.
+    if (typeof host !== "string" || !/^[\0-\xff]+$/.test(host) || more.length > 0) {
+      return a.fail(f, "[host, port]");
+    }
     w.address({ host, port: a.integer(f, port ?? null, 0, 65535) });
   },
 };
@@ -203,8 +206,11 @@ export const writeJson = {
   ): void => {
     const pairs = isObject(value) ? value.dict : undefined;
     writeJson.list(w, a, field, pairs ?? null, (pair) => {
-      const [key, found] = a.list(field, pair);
-      item(key ?? null, found ?? null);
+      const [key, found, ...more] = a.list(field, pair);
+      if (key === undefined || found === undefined || more.length > 0) {
+        return a.fail(field, "pairs of a key and a value");
+      }
+      item(key, found);
     });
   },
   option: (w: Writer, value: Json, item: (value: Json) => void): void => {
