@@ -77,7 +77,7 @@ const MAX_ENUM_VALUE = 127;
 
 const reference = z.object({
   $ref: z.string().startsWith("#/$defs/"),
-  nullable: z.boolean().default(false),
+  mayBeNull: z.boolean().default(false),
 });
 
 const packetKeywords = z.object({
@@ -233,7 +233,7 @@ class SchemaReader {
   #reference(where: string, schema: unknown): FieldType {
     const parsed = reference.safeParse(schema);
     if (!parsed.success) throw new Error(`${where}: neither a container nor a reference`);
-    const { $ref, nullable } = parsed.data;
+    const { $ref, mayBeNull: nullable } = parsed.data;
     const name = $ref.slice("#/$defs/".length);
     const found = this.#definitions.get(name);
     if (found?.scalar) return { kind: "scalar", name, nullable };
