@@ -1,0 +1,40 @@
+/** Which storages a cluster starts with, and whether it may. */
+
+import type { Nid } from "../codec/ids.ts";
+import { isReadable } from "../cluster/partition_table.ts";
+import type { KnownNode } from "./nodes.ts";
+import type { Primary } from "./primary.ts";
+
+/**
+ * The storages that become RUNNING when the cluster starts now; null while it may not. With a
+ * table, each partition must be readable on a connected storage; without an admin's order, all
+ * storages with something readable must be there, and all of the table when some data is to be
+ * forgotten, since each storage has to do that. Without a table, a new database is made of all.
+ */
+export function storagesToStart(primary: Primary): readonly KnownNode[] | null {
+  const { table, nodes, startupAllowed, truncateTid } = primary;
+  const connected = [...nodes.identified("STORAGE")];
+  if (!table.filled) {
+    const needed = startupAllowed ? 1 : primary.options.autostart ?? Infinity;
+    return connected.length >= Math.max(needed, 1) ? connected : null;
+  }
+  if (!table.isOperational(nodes.isIdentified)) return null;
+  if (!startupAllowed) {
+    const awaited = truncateTid === null ? readableNodes(primary) : table.nodeIds();
+    for (const nid of awaited) {
+      if (!nodes.isIdentified(nid)) return null;
+    }
+  }
+  const cells = table.nodeIds();
+  return connected.filter(({ nid }) => nid !== null && cells.has(nid));
+}
+
+function readableNodes({ table }: Primary): Set<Nid> {
+  const nids = new Set<Nid>();
+  for (let offset = 0; offset < table.partitions; offset++) {
+    for (const { nid, state } of table.cells(offset)) {
+      if (isReadable(state)) nids.add(nid);
+    }
+  }
+  return nids;
+}

@@ -1,0 +1,78 @@
+/**
+ * STOPPING: lets transactions end that have begun, begins no other, and then tells all storages to
+ * exit. New clients are not let in; a storage that comes is told to exit like the others.
+ */
+
+import { type Codecs, type NodeState, NotifyNodeInformation } from "../../gen/packets.ts";
+import type { Receiver } from "../codec/packet.ts";
+import { informationOf, type KnownNode } from "./nodes.ts";
+import type { Operation } from "./operation.ts";
+import type { Primary } from "./primary.ts";
+import { ServicePhase } from "./service_phase.ts";
+
+export class Stopping extends ServicePhase {
+  override readonly state = "STOPPING";
+  readonly #operation: Operation | null;
+  #ended = false;
+
+  /** `operation` is what has to come to its end; null when there is none. */
+  constructor(primary: Primary, operation: Operation | null) {
+    super(primary);
+    this.#operation = operation;
+  }
+
+  override begin(): void {
+    this.#operation?.close();
+    this.transactionEnded();
+  }
+
+  override admitStorage(): NodeState {
+    return "PENDING";
+  }
+
+  override storageJoined(_storage: KnownNode): void {}
+
+  override storageLost(storage: KnownNode): void {
+    if (this.#operation === null) {
+      this.primary.withoutStorage(storage);
+    } else if (!this.#operation.storageLost(storage)) {
+      this.primary.turn.after(() => this.failed());
+    }
+  }
+
+  override clientLost(client: KnownNode): void {
+    this.#operation?.clientLost(client);
+  }
+
+  override storageReceiver(storage: KnownNode): Receiver<Codecs> {
+    return this.#operation?.storageReceiver(storage) ?? super.storageReceiver(storage);
+  }
+
+  override clientReceiver(client: KnownNode): Receiver<Codecs> {
+    return this.#operation?.clientReceiver(client) ?? super.clientReceiver(client);
+  }
+
+  override transactionEnded(): void {
+    if (this.#operation?.transactions.hasPending !== true) this.#end();
+  }
+
+  override failed(): void {
+    this.#end();
+  }
+
+  /** The order was given already. */
+  override stop(): void {}
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const { nodes, options } = this.primary;
+    for (const storage of nodes.identified("STORAGE")) {
+      storage.connection?.notify(NotifyNodeInformation, {
+        timestamp: nodes.time(),
+        nodes: [{ ...informationOf(storage), state: "DOWN", idTimestamp: null }],
+      });
+    }
+    options.stopped();
+  }
+}

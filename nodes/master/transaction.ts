@@ -1,0 +1,83 @@
+/**
+ * A transaction that has begun and is neither committed nor aborted. Its client stores under its
+ * ttid; once it asks to finish, the transaction is prepared: it has a final tid, and it will be
+ * committed whatever happens to the client.
+ */
+
+import type { AnswerFinalTID, AnswerTransactionFinished } from "../../gen/packets.ts";
+import { type Nid, type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
+import { LaterAnswer } from "../codec/packet.ts";
+import type { KnownNode } from "./nodes.ts";
+
+/** What a transaction gets when its client asks to finish it. */
+export interface Preparation {
+  readonly tid: Tid;
+  /** The objects that were stored, which other clients have to forget. */
+  readonly oids: readonly Oid[];
+  /** The storages that take part in the commit. */
+  readonly involved: Set<KnownNode>;
+  /** Those of them that have not locked it yet. */
+  readonly waiting: Set<KnownNode>;
+  readonly answer: LaterAnswer<AnswerTransactionFinished>;
+}
+
+const NONE: ReadonlySet<Nid> = new Set();
+
+export class Transaction {
+  /** Null when it is gone, which no prepared transaction minds. */
+  client: KnownNode | null;
+  /** Its place among those that want the same lock; grows at each deadlock. */
+  lockingTid: Tid = ZERO_TID;
+  /** Storages that the client could not vote on, and that may be disconnected for it. */
+  failed: ReadonlySet<Nid> = NONE;
+  prepared: Preparation | null = null;
+  #replicating: Set<KnownNode> | null = null;
+  #asked: LaterAnswer<AnswerFinalTID>[] | null = null;
+
+  constructor(
+    readonly ttid: Tid,
+    client: KnownNode,
+    /** Which storages are expected to have it in full: those that were ready then. */
+    readonly moment: number,
+    /** Whether the client chose the final tid, which is the ttid. */
+    readonly imported: boolean,
+  ) {
+    this.client = client;
+  }
+
+  /** Storages that replicate and wait for the end of this transaction. */
+  get replicating(): Iterable<KnownNode> {
+    return this.#replicating ?? [];
+  }
+
+  /** A storage that replicates is told of the end. */
+  tellReplicating(storage: KnownNode): void {
+    this.#replicating ??= new Set();
+    this.#replicating.add(storage);
+  }
+
+  /** A client that was cut off while it finished this transaction is told of the end. */
+  finalTid(): LaterAnswer<AnswerFinalTID> {
+    const answer = new LaterAnswer<AnswerFinalTID>();
+    this.#asked ??= [];
+    this.#asked.push(answer);
+    return answer;
+  }
+
+  /** Tells all who asked for the final tid; null for a transaction that was aborted. */
+  answerFinalTid(tid: Tid | null): void {
+    for (const answer of this.#asked ?? []) answer.give({ tid });
+  }
+
+  /** A storage that is gone neither locks nor is told anything. */
+  storageLost(storage: KnownNode): void {
+    this.#replicating?.delete(storage);
+    this.prepared?.involved.delete(storage);
+    this.prepared?.waiting.delete(storage);
+  }
+
+  /** Whether it can be committed. */
+  get locked(): boolean {
+    return this.prepared !== null && this.prepared.waiting.size === 0;
+  }
+}

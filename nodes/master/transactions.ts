@@ -1,0 +1,305 @@
+/**
+ * The transactions of all clients, from their beginning to their end. Commits are serialized: a
+ * transaction that all its storages have locked still waits for those with smaller tids, so that
+ * everyone sees commits in the order of their tids.
+ *
+ * A transaction commits only if each partition that it touches has a readable cell among the
+ * storages that lock it; those that missed writes of it are out of the table before any lock.
+ */
+
+import {
+  AbortTransaction,
+  type AnswerTransactionFinished,
+  AskLockInformation,
+  InvalidateObjects,
+  NotifyDeadlock,
+  NotifyTransactionFinished,
+  NotifyUnlockInformation,
+} from "../../gen/packets.ts";
+import type { AnswerFinalTID, AskFinishTransaction } from "../../gen/packets.ts";
+import { hexId, MAX_TID, type Nid, type Oid, partitionOf, type Tid } from "../codec/ids.ts";
+import { LaterAnswer, type Reply } from "../codec/packet.ts";
+import { isReadable } from "../cluster/partition_table.ts";
+import { tidFromTime } from "../cluster/tid_time.ts";
+import { Refusal } from "../wire/refusal.ts";
+import { askNode } from "./ask.ts";
+import type { Ids } from "./ids.ts";
+import type { KnownNode, Nodes } from "./nodes.ts";
+import type { Readiness } from "./readiness.ts";
+import type { MasterTable } from "./table/master_table.ts";
+import { type Preparation, Transaction } from "./transaction.ts";
+import type { Turn } from "./turn.ts";
+
+/** Imported tids end here, since all later tids have to be greater. */
+const MAX_IMPORTED_TID = tidFromTime(Date.UTC(5000, 0, 1));
+
+export interface TransactionsOptions {
+  readonly nodes: Nodes;
+  readonly table: MasterTable;
+  readonly ids: Ids;
+  readonly readiness: Readiness;
+  readonly turn: Turn;
+  /** Disconnects a storage and takes its readable cells from it, before it returns. */
+  disconnect(storage: KnownNode): void;
+  /** Called after each transaction's end. */
+  ended(): void;
+}
+
+export class Transactions {
+  readonly #options: TransactionsOptions;
+  readonly #pending = new Map<Tid, Transaction>();
+  /** Prepared transactions by growing tid, which is the order of their preparation. */
+  readonly #queue = new Map<Tid, Transaction>();
+  /** The greatest final tid that was given to a transaction. */
+  #lastPrepared: Tid;
+  #over = false;
+
+  constructor(options: TransactionsOptions) {
+    this.#options = options;
+    this.#lastPrepared = options.ids.lastTransaction ?? options.ids.lastTid;
+  }
+
+  /** Whether there is a transaction that has not ended. */
+  get hasPending(): boolean {
+    return this.#pending.size > 0;
+  }
+
+  get pending(): Iterable<Transaction> {
+    return this.#pending.values();
+  }
+
+  /** A client's transaction. Throws a Refusal for what is none. */
+  get(ttid: Tid, client: KnownNode): Transaction {
+    const transaction = this.#pending.get(ttid);
+    if (transaction === undefined || transaction.client !== client) {
+      throw new Refusal("PROTOCOL_ERROR", `unknown ttid ${hexId(ttid)}`);
+    }
+    return transaction;
+  }
+
+  /**
+   * Begins a transaction and returns its ttid. `imported` is a final tid that the client wants it
+   * to have; throws a Refusal when commits in the order of tids would not allow for it.
+   */
+  begin(client: KnownNode, imported: Tid | null): Tid {
+    const { ids, readiness } = this.#options;
+    if (imported !== null) this.#checkImported(imported);
+    const ttid = imported ?? ids.newTid();
+    ids.learn({ tid: ttid });
+    this.#pending.set(
+      ttid,
+      new Transaction(ttid, client, readiness.moment, imported !== null),
+    );
+    return ttid;
+  }
+
+  #checkImported(tid: Tid): void {
+    if (tid > this.#lastPrepared && tid <= MAX_IMPORTED_TID && !this.#pending.has(tid)) return;
+    throw new Refusal(
+      "PROTOCOL_ERROR",
+      `expected a tid after ${hexId(this.#lastPrepared)} that is not in use, found ${hexId(tid)}`,
+      false,
+    );
+  }
+
+  /**
+   * A client asks to commit. What was stored and what was only checked are both locked, but only
+   * the former is told to the other clients.
+   */
+  finish(
+    client: KnownNode,
+    { ttid, oids, checkedOids }: AskFinishTransaction,
+  ): Reply<AnswerTransactionFinished> {
+    const transaction = this.get(ttid, client);
+    if (transaction.prepared !== null) throw alreadyFinishing(ttid);
+    const partitions = this.#partitions(ttid, [oids, checkedOids]);
+    if (!this.#failedCanGo(transaction, partitions)) return this.#giveUp(transaction);
+    const involved = this.#involved(transaction, partitions);
+    if (involved === null) return this.#giveUp(transaction);
+    const { ids, turn } = this.#options;
+    for (const oid of oids) ids.learn({ oid });
+    const tid = transaction.imported ? ttid : ids.newFinalTid(ttid);
+    this.#lastPrepared = tid;
+    const answer = new LaterAnswer<AnswerTransactionFinished>();
+    const waiting = new Set(involved);
+    const prepared = { tid, oids, involved, waiting, answer };
+    transaction.prepared = prepared;
+    this.#queue.set(ttid, transaction);
+    for (const storage of involved) {
+      askNode(turn, storage, AskLockInformation, { ttid, tid }, () => {
+        this.#storageLocked(transaction, prepared, storage);
+      });
+    }
+    return answer;
+  }
+
+  #partitions(ttid: Tid, lists: readonly (readonly Oid[])[]): Set<number> {
+    const { partitions } = this.#options.table;
+    const touched = new Set([partitionOf(ttid, partitions)]);
+    for (const oids of lists) {
+      for (const oid of oids) touched.add(partitionOf(oid, partitions));
+    }
+    return touched;
+  }
+
+  /** Disconnects the storages that missed writes. False when the cluster can't do without them. */
+  #failedCanGo({ failed }: Transaction, partitions: ReadonlySet<number>): boolean {
+    if (failed.size === 0) return true;
+    const { nodes, table, disconnect } = this.#options;
+    if (!table.isOperational(nodes.isRunning, failed)) return false;
+    const leaving = new Set<KnownNode>();
+    for (const offset of partitions) {
+      for (const { nid } of table.cells(offset)) {
+        const node = failed.has(nid) ? nodes.get(nid) : undefined;
+        if (node !== undefined && node.connection !== null) leaving.add(node);
+      }
+    }
+    for (const node of leaving) disconnect(node);
+    return table.isOperational(nodes.isRunning);
+  }
+
+  /**
+   * The storages that must lock a transaction; null when they have no readable copy of all of it,
+   * or when its tid would not be the greatest.
+   */
+  #involved(transaction: Transaction, partitions: ReadonlySet<number>): Set<KnownNode> | null {
+    if (transaction.imported && transaction.ttid <= this.#lastPrepared) return null;
+    const { nodes, table, readiness } = this.#options;
+    const involved = new Set<KnownNode>();
+    for (const offset of partitions) {
+      let readable = false;
+      for (const { nid, state } of table.cells(offset)) {
+        if (!readiness.wasReady(nid, transaction.moment)) continue;
+        const node = nodes.get(nid);
+        if (node === undefined || node.connection === null) continue;
+        involved.add(node);
+        readable ||= isReadable(state);
+      }
+      if (!readable) return null;
+    }
+    return involved;
+  }
+
+  /** Ends a transaction that can't be committed; its client need not abort it. */
+  #giveUp(transaction: Transaction): never {
+    this.#abort(transaction, this.#options.readiness.ready());
+    throw new Refusal(
+      "INCOMPLETE_TRANSACTION",
+      `transaction ${hexId(transaction.ttid)} is not complete on enough storages to be committed`,
+    );
+  }
+
+  #storageLocked(transaction: Transaction, prepared: Preparation, storage: KnownNode): void {
+    if (this.#over || !prepared.waiting.delete(storage)) return;
+    if (prepared.waiting.size === 0) this.#commitLocked(transaction);
+  }
+
+  /** Commits from the head of the queue on, as far as all is locked. */
+  #commitLocked(last: Transaction | null): void {
+    let committed = false;
+    for (const transaction of this.#queue.values()) {
+      const { prepared } = transaction;
+      if (prepared === null || prepared.waiting.size > 0) break;
+      this.#queue.delete(transaction.ttid);
+      this.#pending.delete(transaction.ttid);
+      this.#commit(transaction, prepared);
+      committed = true;
+    }
+    if (committed || last === null) this.#options.ended();
+  }
+
+  #commit(transaction: Transaction, prepared: Preparation): void {
+    const { nodes, ids } = this.#options;
+    const { ttid, client } = transaction;
+    const { tid, oids, involved, answer } = prepared;
+    ids.committed(tid);
+    const news = { tid, oids };
+    for (const node of nodes.identified("CLIENT")) {
+      if (node === client) answer.give({ ttid, tid });
+      else node.connection?.notify(InvalidateObjects, news);
+    }
+    const unlock = { ttid };
+    for (const storage of involved) storage.connection?.notify(NotifyUnlockInformation, unlock);
+    for (const storage of transaction.replicating) {
+      storage.connection?.notify(NotifyTransactionFinished, { ttid, maxTid: tid });
+    }
+    transaction.answerFinalTid(tid);
+  }
+
+  /** A client gives up. `nids` are the storages that it may have written to. */
+  abort(client: KnownNode, ttid: Tid, nids: readonly Nid[]): void {
+    const transaction = this.get(ttid, client);
+    if (transaction.prepared !== null) throw alreadyFinishing(ttid);
+    this.#abort(transaction, nids);
+  }
+
+  #abort(transaction: Transaction, nids: Iterable<Nid>): void {
+    const { nodes, readiness, ended } = this.#options;
+    const { ttid } = transaction;
+    this.#pending.delete(ttid);
+    const told = new Set(transaction.replicating);
+    for (const nid of nids) {
+      const node = nodes.get(nid);
+      if (node !== undefined) told.add(node);
+    }
+    for (const { nid, connection } of told) {
+      if (nid === null || !readiness.isReady(nid)) continue;
+      connection?.notify(AbortTransaction, { ttid, nids: [] });
+    }
+    transaction.answerFinalTid(null);
+    ended();
+  }
+
+  /**
+   * What became of a transaction that its client asked to finish before it was cut off: null when
+   * there is no such transaction; MAX_TID says that the storages know.
+   */
+  finalTid(ttid: Tid): Reply<AnswerFinalTID> {
+    if (ttid > this.#options.ids.lastTid) return { tid: null };
+    return this.#pending.get(ttid)?.finalTid() ?? { tid: MAX_TID };
+  }
+
+  /** A storage that replicates will be told of the end of all these transactions. */
+  watch(storage: KnownNode): Tid[] {
+    for (const transaction of this.#pending.values()) transaction.tellReplicating(storage);
+    return [...this.#pending.keys()];
+  }
+
+  /** A storage found two transactions waiting for each other: the older gets a new place. */
+  deadlock(ttid: Tid, lockingTid: Tid): void {
+    const transaction = this.#pending.get(ttid);
+    if (transaction === undefined || transaction.client === null) return;
+    if (transaction.prepared !== null || transaction.lockingTid > lockingTid) return;
+    transaction.lockingTid = this.#options.ids.newTid();
+    transaction.client.connection?.notify(NotifyDeadlock, {
+      ttid,
+      lockingTid: transaction.lockingTid,
+    });
+  }
+
+  /** A client is gone: what it has not asked to finish is dropped. */
+  clientLost(client: KnownNode): void {
+    for (const transaction of [...this.#pending.values()]) {
+      if (transaction.client !== client) continue;
+      if (transaction.prepared === null) this.#abort(transaction, []);
+      else transaction.client = null;
+    }
+  }
+
+  /** A storage is gone, and the cluster is still operational: nothing waits for it any more. */
+  storageLost(storage: KnownNode): void {
+    for (const transaction of this.#pending.values()) transaction.storageLost(storage);
+    this.#commitLocked(null);
+  }
+
+  /** Operation is over: the storages forget everything, and verification decides. */
+  drop(): void {
+    this.#over = true;
+    this.#pending.clear();
+    this.#queue.clear();
+  }
+}
+
+function alreadyFinishing(ttid: Tid): Refusal {
+  return new Refusal("PROTOCOL_ERROR", `commit already requested for ttid ${hexId(ttid)}`);
+}

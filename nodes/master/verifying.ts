@@ -1,0 +1,154 @@
+/**
+ * VERIFYING: finishes the transactions that were being committed when operation ended. One is
+ * finished when any storage knows its final tid, for then its client may have been told so; all
+ * others are dropped by the storages themselves when operation starts.
+ *
+ * That a storage only voted counts when it has readable cells: another one may remember what was
+ * rightly dropped while it was away.
+ */
+
+import {
+  AskFinalTID,
+  AskLastIDs,
+  AskLockedTransactions,
+  type Codecs,
+  ValidateTransaction,
+} from "../../gen/packets.ts";
+import { partitionOf, type Tid } from "../codec/ids.ts";
+import type { RequestType } from "../codec/packet.ts";
+import { isReadable } from "../cluster/partition_table.ts";
+import { NeoError } from "../errors.ts";
+import { PeerError } from "../wire/refusal.ts";
+import type { KnownNode } from "./nodes.ts";
+import { Running } from "./running.ts";
+import { ServicePhase } from "./service_phase.ts";
+import { Stopping } from "./stopping.ts";
+
+interface Unfinished {
+  readonly locked: Map<Tid, Tid>;
+  /** Storages whose word counts, and that have each transaction on disk. */
+  readonly voted: Map<Tid, Set<KnownNode>>;
+}
+
+export class Verifying extends ServicePhase {
+  override readonly state = "VERIFYING";
+
+  override begin(): void {
+    const { nodes, ids, turn, options } = this.primary;
+    for (const storage of nodes.identified("STORAGE")) this.sendTable(storage);
+    ids.reset();
+    this.#verify().then(
+      () => turn.runOwn(() => this.#done()),
+      (error) => options.fatal(error),
+    );
+  }
+
+  get #over(): boolean {
+    return this.primary.phase !== this;
+  }
+
+  override storageLost(storage: KnownNode): void {
+    const { primary } = this;
+    const operational = primary.withoutStorage(storage);
+    // All storages have to truncate: without one of them, this can't go on.
+    if (operational && primary.truncateTid === null) return;
+    primary.turn.after(() => {
+      if (!this.#over) primary.standDown(null);
+    });
+  }
+
+  override stop(): void {
+    this.primary.enter(new Stopping(this.primary, null));
+  }
+
+  async #verify(): Promise<void> {
+    if (this.primary.backupTid === null) await this.#finishLocked();
+    if (this.#over) return;
+    const { nodes, ids } = this.primary;
+    // This is when storages truncate.
+    await Promise.all([...nodes.identified("STORAGE")].map(async (storage) => {
+      const last = await this.#ask(storage, AskLastIDs, {});
+      if (last !== null && !this.#over) ids.learn({ oid: last.lastOid, tid: last.lastTid });
+    }));
+  }
+
+  #done(): void {
+    const { primary } = this;
+    if (this.#over) return;
+    primary.ids.committed(primary.ids.lastTid);
+    primary.truncateTid = null;
+    primary.enter(new Running(primary));
+  }
+
+  async #finishLocked(): Promise<void> {
+    const { locked, voted } = await this.#collect();
+    for (const [ttid, storages] of voted) {
+      if (this.#over) return;
+      if (locked.has(ttid)) continue;
+      const tid = await this.#finalTid(ttid, storages);
+      if (tid !== null) locked.set(ttid, tid);
+    }
+    if (this.#over) return;
+    for (const [ttid, tid] of locked) {
+      for (const { connection } of voted.get(ttid) ?? []) {
+        connection?.notify(ValidateTransaction, { ttid, tid });
+      }
+    }
+  }
+
+  async #collect(): Promise<Unfinished> {
+    const locked = new Map<Tid, Tid>();
+    const voted = new Map<Tid, Set<KnownNode>>();
+    await Promise.all([...this.primary.nodes.identified("STORAGE")].map(async (storage) => {
+      const answer = await this.#ask(storage, AskLockedTransactions, {});
+      if (answer === null) return;
+      const counts = this.#hasReadableCells(storage);
+      for (const [ttid, tid] of answer.ttids) {
+        if (tid !== null) locked.set(ttid, tid);
+        if (!counts) continue;
+        const storages = voted.get(ttid);
+        if (storages === undefined) voted.set(ttid, new Set([storage]));
+        else storages.add(storage);
+      }
+    }));
+    return { locked, voted };
+  }
+
+  #hasReadableCells({ nid }: KnownNode): boolean {
+    const { table } = this.primary;
+    for (let offset = 0; offset < table.partitions; offset++) {
+      const cell = nid === null ? undefined : table.cell(offset, nid);
+      if (cell !== undefined && isReadable(cell.state)) return true;
+    }
+    return false;
+  }
+
+  /** Whether a transaction was unlocked before all others forgot its final tid. */
+  async #finalTid(ttid: Tid, except: ReadonlySet<KnownNode>): Promise<Tid | null> {
+    const { table, nodes } = this.primary;
+    for (const { nid } of table.readableCells(partitionOf(ttid, table.partitions))) {
+      const storage = nodes.get(nid);
+      if (storage === undefined || storage.connection === null || except.has(storage)) continue;
+      const answer = await this.#ask(storage, AskFinalTID, { ttid });
+      if (this.#over) return null;
+      if (answer !== null && answer.tid !== null) return answer.tid;
+    }
+    return null;
+  }
+
+  /** Asks a storage. Null when it is lost or refuses, in which case it is disconnected. */
+  async #ask<T, A>(
+    { connection }: KnownNode,
+    type: RequestType<T, A, Codecs>,
+    packet: T,
+  ): Promise<A | null> {
+    if (connection === null) return null;
+    try {
+      return await connection.ask(type, packet);
+    } catch (error) {
+      if (!(error instanceof NeoError)) throw error;
+      if (error instanceof PeerError) connection.abort();
+      return null;
+    }
+  }
+}
