@@ -23,7 +23,7 @@ import type { ClientHost, Socket, Timer } from "../host/host.ts";
 import { type Frame, Framer } from "./framing.ts";
 import { HANDSHAKE_TIMEOUT_MS, MAX_UNANSWERED_REQUESTS } from "./limits.ts";
 import { codecOf, Outbox } from "./outbox.ts";
-import { errorName, peerError, Refusal } from "./refusal.ts";
+import { errorName, type PeerError, peerError, Refusal } from "./refusal.ts";
 import { Requests } from "./requests.ts";
 import { addressText, decodeText } from "./text.ts";
 
@@ -46,6 +46,7 @@ export class Connection {
   readonly #requests = new Requests();
   readonly #closeListeners: (() => void)[] = [];
   #receiver: Receiver<Codecs> = () => false;
+  #strayErrorListener: ((error: PeerError) => void) | null = null;
   #unanswered = 0;
   #received = false;
   #opened = false;
@@ -97,6 +98,11 @@ export class Connection {
   onClose(listener: () => void): void {
     if (this.closed) listener();
     else this.#closeListeners.push(listener);
+  }
+
+  /** Calls back with errors that answer no request, instead of logging them. */
+  onStrayError(listener: (error: PeerError) => void): void {
+    this.#strayErrorListener = listener;
   }
 
   /**
@@ -281,6 +287,7 @@ export class Connection {
       const error = this.#decode(ErrorPacket, frame);
       // Real nodes tell of refused notifications in this way.
       if (pending === undefined) {
+        if (this.#strayErrorListener !== null) return this.#strayErrorListener(peerError(error));
         return this.#log(
           "WARNING",
           `${this.label} says ${errorName(error.code) ?? error.code}: ${decodeText(error.message)}`,

@@ -1,0 +1,50 @@
+/** What a control command prints, to the letter as neoctl does: scripts read it. */
+
+import type { NodeInformation, Row } from "../../gen/packets.ts";
+import { addressText } from "../../nodes/cluster/addresses.ts";
+import { nidText } from "../../nodes/cluster/node_ids.ts";
+import { tidTimeText } from "../../nodes/cluster/tid_time.ts";
+import type { Tid } from "../../nodes/codec/ids.ts";
+
+const OFFSET_DIGITS = 3;
+const MICROSECONDS = 1e6;
+
+/** One line per node, those without an id first, then by id. */
+export function formatNodes(nodes: readonly NodeInformation[]): string {
+  const sorted = [...nodes].sort((a, b) => (a.nid ?? -Infinity) - (b.nid ?? -Infinity) || 0);
+  const table = sorted.map(({ nid, type, address, state, idTimestamp }) => [
+    nidText(nid),
+    type,
+    address === null ? "" : addressText(address),
+    state,
+    idTimestamp === null ? "None" : formatTime(idTimestamp),
+  ]);
+  const widths = [0, 1, 2, 3].map((column) =>
+    Math.max(...table.map((cells) => cells[column]?.length ?? 0))
+  );
+  return table.map((cells) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)))
+    .map((cells) => cells.join(" | ")).join("\n") || "Empty list!";
+}
+
+/** Unix time in seconds as UTC; microseconds only where there are some. */
+function formatTime(timeS: number): string {
+  const whole = Math.floor(timeS);
+  const micros = Math.round((timeS - whole) * MICROSECONDS);
+  const carried = micros === MICROSECONDS;
+  const text = new Date((whole + (carried ? 1 : 0)) * 1000).toISOString()
+    .slice(0, 19).replace("T", " ");
+  return micros === 0 || carried ? text : `${text}.${String(micros).padStart(6, "0")}`;
+}
+
+/** One line per partition. */
+export function formatRows(rows: readonly Row[]): string {
+  return rows.map(({ offset, cells }) =>
+    `${String(offset).padStart(OFFSET_DIGITS, "0")} |` +
+    cells.map(({ nid, state }) => ` ${nidText(nid)} - ${state} |`).join("")
+  ).join("\n");
+}
+
+/** A tid as a number and as a time. */
+export function formatTid(id: Tid | null): string {
+  return id === null ? "None" : `0x${id.toString(16)} (${tidTimeText(id)})`;
+}
