@@ -46,7 +46,7 @@ export class Endpoint {
       socket.destroy();
       throw signal.reason;
     }
-    return this.#connection(socket, label);
+    return this.#connection(socket, { label, dialed: true });
   }
 
   /** Lifts the limit for an address: the next attempt is made at once. */
@@ -58,14 +58,14 @@ export class Endpoint {
   listen(bind: Address, accepted: (connection: Connection) => void): Promise<Listener> {
     const { host, network } = this.#options;
     return network.listen(bind, {
-      accepted: (socket) => accepted(this.#connection(socket, "?")),
+      accepted: (socket) => accepted(this.#connection(socket, { label: "?", dialed: false })),
       refused: (remote, reason) =>
         host.log.log("WARNING", "network", `refused ${addressText(remote)}: ${reason}`),
     });
   }
 
-  #connection(socket: Socket, label: string): Connection {
+  #connection(socket: Socket, side: { label: string; dialed: boolean }): Connection {
     const { host, fatal } = this.#options;
-    return new Connection(socket, { host, dialect: neo_1_11, label, fatal });
+    return new Connection(socket, { ...side, host, dialect: neo_1_11, fatal });
   }
 }

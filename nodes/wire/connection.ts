@@ -4,7 +4,7 @@
  *
  * What a peer does wrong costs this connection and nothing else. What the node itself can't do
  * (its disk fails) is handed to `fatal`. Packets that are written in one turn leave in one write,
- * and a peer that does not read is not read from.
+ * and a peer that came and does not read is not read from.
  */
 
 import { type Codecs, ErrorPacket, Ping, Pong } from "../../gen/packets.ts";
@@ -32,6 +32,8 @@ export interface ConnectionOptions {
   readonly dialect: Dialect<Codecs>;
   /** Says in logs who the peer is, until it is known better. */
   readonly label: string;
+  /** Whether this node opened the connection; then it reads on while the peer does not. */
+  readonly dialed?: boolean;
   /** Told once of an error that is this node's own; the node must stop. */
   fatal(error: unknown): void;
 }
@@ -59,7 +61,11 @@ export class Connection {
     this.#options = options;
     this.label = `${label} (${addressText(socket.remote)})`;
     this.#framer = new Framer((code, bodyBytes) => this.#checkHeader(code, bodyBytes));
-    this.#outbox = new Outbox(socket, dialect, (reason) => this.#fault(reason));
+    this.#outbox = new Outbox(socket, {
+      dialect,
+      pausesReading: options.dialed !== true,
+      overflow: (reason) => this.#fault(reason),
+    });
     this.#handshakeTimer = host.setTimer(HANDSHAKE_TIMEOUT_MS, () => {
       this.#fault("sent nothing that opens a connection in time");
     });

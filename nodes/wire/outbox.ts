@@ -1,7 +1,8 @@
 /**
  * What one connection sends. Packets that are written in one turn leave in one write, and a peer
- * that does not take them is congested: then those who have much to send wait, and the connection
- * reads nothing more from it. A packet is written whole or not at all.
+ * that does not take them is congested: then those who have much to send wait, and the side that
+ * accepted the connection reads nothing more from it. Only one side may do that: if both did, each
+ * could wait for the other to read. A packet is written whole or not at all.
  */
 
 import type { Codecs } from "../../gen/packets.ts";
@@ -22,6 +23,7 @@ export class Outbox {
   readonly #socket: Socket;
   readonly #dialect: Dialect<Codecs>;
   readonly #overflow: (reason: string) => void;
+  readonly #pausesReading: boolean;
   readonly #writer = new Writer();
   readonly #drainListeners: (() => void)[] = [];
   #held = false;
@@ -30,9 +32,14 @@ export class Outbox {
   #closed = false;
 
   /** `overflow` is told when more waits for the peer than may. */
-  constructor(socket: Socket, dialect: Dialect<Codecs>, overflow: (reason: string) => void) {
+  constructor(socket: Socket, { dialect, pausesReading, overflow }: {
+    readonly dialect: Dialect<Codecs>;
+    readonly pausesReading: boolean;
+    overflow(reason: string): void;
+  }) {
     this.#socket = socket;
     this.#dialect = dialect;
+    this.#pausesReading = pausesReading;
     this.#overflow = overflow;
     this.#writer.raw(dialect.handshake);
     this.#scheduleFlush();
@@ -97,7 +104,7 @@ export class Outbox {
     if (taken || this.#congested) return;
     // A peer that does not take its answers gets no more requests served.
     this.#congested = true;
-    this.#socket.pause();
+    if (this.#pausesReading) this.#socket.pause();
   }
 
   /** Resolves once the peer has taken what was written, or the outbox is closed. */
@@ -109,7 +116,7 @@ export class Outbox {
   /** The socket says that the network has taken everything. */
   socketDrained(): void {
     if (this.#closed) return;
-    if (this.#congested) this.#socket.resume();
+    if (this.#congested && this.#pausesReading) this.#socket.resume();
     this.#relieve();
   }
 
