@@ -117,23 +117,21 @@ class MasterNode implements RunningNode {
   }
 
   async stop(): Promise<void> {
-    if (!this.#over) {
-      this.#closeAll();
-      this.#end.resolve();
-    }
+    if (!this.#over) this.#closeAll().then(() => this.#end.resolve());
     await this.ended;
   }
 
   #fail(error: unknown): void {
-    if (this.#over) return;
-    this.#closeAll();
-    this.#end.reject(error);
+    if (!this.#over) this.#closeAll().then(() => this.#end.reject(error));
   }
 
-  #closeAll(): void {
+  /** Resolves when the last words to all others are sent. */
+  async #closeAll(): Promise<void> {
     this.#over = true;
     this.#listener?.close();
     this.#primary?.close();
-    for (const connection of [...this.#connections]) connection.abort();
+    const connections = [...this.#connections];
+    for (const connection of connections) connection.abort();
+    await Promise.all(connections.map(({ gone }) => gone));
   }
 }

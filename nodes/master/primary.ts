@@ -63,8 +63,13 @@ export class Primary {
   readonly ids: Ids;
   /** This master among the nodes. */
   readonly self: KnownNode;
-  /** Whether an operational part of the storages is enough to start. */
+  /** Whether an admin said that an operational part of the storages is enough to start. */
   startupAllowed = false;
+  /**
+   * The version of the table that was in force when operation ended: with this one or a later one,
+   * an operational part is enough to go on. An older one may lack commits. Null for none.
+   */
+  resumableFrom: number | null = null;
   /** Up to where a backup is complete; null for a cluster that is no backup. */
   backupTid: Tid | null = null;
   /** What is later has to be forgotten before operation; null for nothing. */
@@ -248,7 +253,9 @@ export class Primary {
     }
     announce(nodes, changed);
     // Who truncates wants all storages to be there; who just lost some wants to go on.
-    this.startupAllowed = truncate === null && this.truncateTid === null;
+    const resumes = truncate === null && this.truncateTid === null;
+    this.resumableFrom = resumes ? this.table.ptid : null;
+    this.startupAllowed = false;
     this.enter(this.#parts.recovering(this));
   }
 }

@@ -7,19 +7,21 @@ import type { Primary } from "./primary.ts";
 
 /**
  * The storages that become RUNNING when the cluster starts now; null while it may not. With a
- * table, each partition must be readable on a connected storage; without an admin's order, all
- * storages with something readable must be there, and all of the table when some data is to be
- * forgotten, since each storage has to do that. Without a table, a new database is made of all.
+ * table, each partition must be readable on a connected storage. Unless an admin said so or operation
+ * just ended with this table, all storages with something readable must be there, and all of the
+ * table when some data is to be forgotten, since each storage has to do that. Without a table, a new
+ * database is made of all.
  */
 export function storagesToStart(primary: Primary): readonly KnownNode[] | null {
-  const { table, nodes, startupAllowed, truncateTid } = primary;
+  const { table, nodes, startupAllowed, resumableFrom, truncateTid } = primary;
   const connected = [...nodes.identified("STORAGE")];
   if (!table.filled) {
     const needed = startupAllowed ? 1 : primary.options.autostart ?? Infinity;
     return connected.length >= Math.max(needed, 1) ? connected : null;
   }
   if (!table.isOperational(nodes.isIdentified)) return null;
-  if (!startupAllowed) {
+  const resumes = resumableFrom !== null && (table.ptid ?? 0) >= resumableFrom;
+  if (!startupAllowed && !resumes) {
     const awaited = truncateTid === null ? readableNodes(primary) : table.nodeIds();
     for (const nid of awaited) {
       if (!nodes.isIdentified(nid)) return null;

@@ -54,11 +54,14 @@ export class Connection {
   #opened = false;
   readonly #handshakeTimer: Timer;
   #state: "open" | "closed" | "aborted" = "open";
+  readonly #gone: Promise<void>;
+  #goneNow: () => void = () => {};
 
   constructor(socket: Socket, options: ConnectionOptions) {
     const { dialect, host, label } = options;
     this.#socket = socket;
     this.#options = options;
+    this.#gone = new Promise((resolve) => this.#goneNow = resolve);
     this.label = `${label} (${addressText(socket.remote)})`;
     this.#framer = new Framer((code, bodyBytes) => this.#checkHeader(code, bodyBytes));
     this.#outbox = new Outbox(socket, {
@@ -98,6 +101,14 @@ export class Connection {
   /** The address of the peer's end. */
   get remote(): Socket["remote"] {
     return this.#socket.remote;
+  }
+
+  /**
+   * Resolves when the socket is gone too: whatever was written before the connection's end was
+   * sent, or can't be any more. A process that waits for this may exit.
+   */
+  get gone(): Promise<void> {
+    return this.#gone;
   }
 
   /** Calls back once, when the connection is over; at once when it already is. */
@@ -178,6 +189,7 @@ export class Connection {
 
   #ended(cause: Error | null): void {
     if (cause !== null) this.#log("DEBUG", `${this.label}: ${cause.message}`);
+    this.#goneNow();
     if (this.closed) return;
     this.#state = "closed";
     this.#finish();
