@@ -1,0 +1,80 @@
+/** Arbitrary packets of every type, made from the schema's own model of them. */
+
+import fc from "fast-check";
+import { PACKET_TYPES } from "../../gen/packets.ts";
+import { MAX_ID } from "../../nodes/codec/ids.ts";
+import { type FieldType, type Packet, readProtocol } from "../../tools/generator/schema.ts";
+
+const schemaUrl = new URL("../../protocol.schema.json", import.meta.url);
+const protocol = readProtocol(Deno.readTextFileSync(schemaUrl));
+
+const I32_MIN = -(2 ** 31);
+const I32_MAX = 2 ** 31 - 1;
+const MAX_ITEMS = 5;
+
+const id = fc.oneof(fc.bigInt({ min: 0n, max: MAX_ID }), fc.constantFrom(0n, 1n, MAX_ID));
+// 0 is how an absent one is told.
+const signed = fc.integer({ min: I32_MIN, max: I32_MAX }).filter((value) => value !== 0);
+
+const SCALARS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  u32: fc.nat(2 ** 32 - 1),
+  index: fc.maxSafeNat(),
+  bool: fc.boolean(),
+  nid: signed,
+  signed,
+  ptid: fc.maxSafeNat().map((value) => value + 1).filter(Number.isSafeInteger),
+  tid: id,
+  oid: id,
+  timestamp: fc.double({ noNaN: true, noDefaultInfinity: true }),
+  checksum: fc.uint8Array({ minLength: 20, maxLength: 20 }),
+  bytes: fc.uint8Array({ maxLength: 40 }),
+  address: fc.record({
+    host: fc.oneof(fc.ipV4(), fc.ipV6()),
+    port: fc.nat(65535),
+  }, { noNullPrototype: true }),
+};
+
+function arbitraryOf(type: FieldType): fc.Arbitrary<unknown> {
+  switch (type.kind) {
+    case "scalar": {
+      const scalar = SCALARS[type.name];
+      if (scalar === undefined) throw new Error(`no arbitrary ${type.name}`);
+      const isAbsentAlready = type.name === "signed";
+      return type.nullable || isAbsentAlready ? fc.option(scalar) : scalar;
+    }
+    case "enumeration": {
+      const [wire] = Object.values(protocol.enumerations.get(type.name)?.wire ?? {});
+      const value = fc.constantFrom(...Object.keys(wire?.values ?? {}));
+      return type.nullable ? fc.option(value) : value;
+    }
+    case "struct":
+      return arbitraryRecord(protocol.structs.get(type.name)?.fields ?? []);
+    case "list":
+      return fc.array(arbitraryOf(type.item), { maxLength: MAX_ITEMS });
+    case "dict":
+      return fc.array(fc.tuple(arbitraryOf(type.key), arbitraryOf(type.value)), {
+        maxLength: MAX_ITEMS,
+      }).map((pairs) => new Map(pairs));
+    case "option":
+      return fc.option(arbitraryOf(type.item));
+  }
+}
+
+function arbitraryRecord(fields: Packet["fields"]): fc.Arbitrary<unknown> {
+  const shape = Object.fromEntries(fields.map(({ name, type }) => [name, arbitraryOf(type)]));
+  return fc.record(shape, { noNullPrototype: true });
+}
+
+/** Each packet type beside arbitrary packets of it. */
+export const ARBITRARY_PACKETS = protocol.packets.map((packet) => {
+  const type = PACKET_TYPES[packet.index];
+  if (type?.name !== packet.name) throw new Error(`${packet.name} is not at its place`);
+  return { type, packet: arbitraryRecord(packet.fields) };
+});
+
+/** An arbitrary packet of an arbitrary type. */
+export const anyPacket = fc.oneof(
+  ...ARBITRARY_PACKETS.map(({ type, packet }) =>
+    fc.record({ type: fc.constant(type), id: fc.nat(2 ** 32 - 1), packet })
+  ),
+);
