@@ -11,6 +11,7 @@ import {
   type RequestIdentification,
 } from "../../gen/packets.ts";
 import { addressText } from "../cluster/addresses.ts";
+import { openDynamicMasterList } from "../cluster/dynamic_master_list.ts";
 import { Endpoint } from "../cluster/endpoint.ts";
 import { MasterList } from "../cluster/master_list.ts";
 import type { NodeOptions, RunningNode } from "../cluster/node.ts";
@@ -55,6 +56,8 @@ class Admin implements RunningNode {
     this.#options = options;
     this.#nid = options.nid;
     this.#masters = new MasterList(options.masters);
+    const { dynamicMasterList } = options;
+    if (dynamicMasterList !== null) openDynamicMasterList(host, dynamicMasterList, this.#masters);
     this.#endpoint = new Endpoint({
       host,
       network: host.network(options.tls),
