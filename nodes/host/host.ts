@@ -7,8 +7,6 @@
  * `node.ts` adds what servers need, and the tests bring a simulated host.
  */
 
-import type { DatabaseError, NetworkError } from "../errors.ts";
-
 /** A numeric IP address in text form (`127.0.0.1`, `::1`) and a TCP port. */
 export interface Address {
   readonly host: string;
@@ -20,13 +18,19 @@ export interface Timer {
   cancel(): void;
 }
 
-/** What a socket tells its owner. All are called in order, and none after `closed`. */
+/**
+ * What a socket tells its owner. All are called in order, never from inside a call of the socket's
+ * methods, and none after `closed`.
+ */
 export interface SocketEvents {
   /** Bytes arrived; the chunk belongs to the callee and is never written to again. */
   data(chunk: Uint8Array): void;
   /** After `write` returned false: all that was buffered has been handed to the network. */
   drained(): void;
-  /** The stream is over, for whatever reason; `cause` is null for an end that the peer announced. */
+  /**
+   * The stream is over, for whatever reason, `end` and `destroy` of the owner included. `cause` is
+   * null for these and for a peer that ended or reset the connection.
+   */
   closed(cause: Error | null): void;
 }
 
@@ -43,10 +47,13 @@ export interface Socket {
   write(chunk: Uint8Array): boolean;
   /** Bytes accepted by `write` that the network has not taken. */
   readonly bufferedBytes: number;
-  /** Stops (and starts again) the delivery of data, so that back-pressure reaches the peer. */
+  /**
+   * Stops (and starts again) the delivery of data, so that back-pressure reaches the peer. A
+   * paused socket does not notice its peer's end.
+   */
   pause(): void;
   resume(): void;
-  /** Sends what is buffered, then closes. */
+  /** Sends what is buffered, then closes. Data that arrives meanwhile is still delivered. */
   end(): void;
   /** Closes at once; what is buffered is lost. */
   destroy(): void;
@@ -70,13 +77,13 @@ export interface TlsIdentity {
 /** Connects and listens, always in the clear or always under mutual TLS. */
 export interface Network {
   /**
-   * Opens a connection. Rejects with a {@link NetworkError} when the peer cannot be reached or,
+   * Opens a connection. Rejects with a NetworkError when the peer cannot be reached or,
    * under TLS, when either side refuses the other.
    */
   connect(address: Address): Promise<Socket>;
   /**
    * Listens. `refused` is told of each peer that did not get through the TLS handshake.
-   * Rejects with a {@link NetworkError} when the address cannot be bound.
+   * Rejects with a NetworkError when the address cannot be bound.
    */
   listen(address: Address, events: {
     accepted(socket: Socket): void;
@@ -97,15 +104,28 @@ export interface ClientHost {
   now(): number;
   /** Milliseconds from an arbitrary start; never goes back. */
   monotonic(): number;
-  /** Calls back once, `delayMs` or a little more from now. Pending timers keep no process alive. */
-  setTimer(delayMs: number, callback: () => void): Timer;
+  /**
+   * Calls back once, `delayMs` or a little more from now. A pending timer keeps no process alive,
+   * unless `keepsProcess` says so: for a pause that somebody waits for, while no socket is open.
+   */
+  setTimer(
+    delayMs: number,
+    callback: () => void,
+    options?: { readonly keepsProcess: boolean },
+  ): Timer;
   /** Calls back once after everything that is ready to run now, before any timer. */
   defer(callback: () => void): void;
   /** A number in [0, 1). */
   random(): number;
-  /** A network with the given TLS identity, or in the clear. Throws when the identity is unusable. */
+  /**
+   * A network with the given TLS identity, or in the clear. Throws a ConfigurationError when the
+   * identity is unusable.
+   */
   network(tls: TlsIdentity | null): Network;
-  /** The first numeric address of a host name; numeric addresses come back unchanged. */
+  /**
+   * The first numeric address of a host name; numeric addresses come back unchanged. Rejects with
+   * a NetworkError when there is none.
+   */
   resolve(name: string): Promise<string>;
   readonly log: LogSink;
 }
@@ -113,13 +133,15 @@ export interface ClientHost {
 export type SqlValue = null | number | bigint | string | Uint8Array;
 export type SqlRow = Readonly<Record<string, SqlValue>>;
 
-/** A prepared statement, kept for the life of its database. Integers are read as `bigint`. */
+/**
+ * A prepared statement, kept for the life of its database. Integers are read as `bigint`; a whole
+ * `number` is written as an integer. Everything throws a DatabaseError when SQLite refuses it.
+ */
 export interface SqlStatement {
   run(...parameters: SqlValue[]): { readonly changes: number };
   get(...parameters: SqlValue[]): SqlRow | undefined;
+  /** All rows at once: bound the work with LIMIT. */
   all(...parameters: SqlValue[]): SqlRow[];
-  /** Rows one by one; nothing else may be written to the tables meanwhile. */
-  iterate(...parameters: SqlValue[]): Iterable<SqlRow>;
 }
 
 /** An open SQLite database that this process has for itself. */
@@ -132,20 +154,39 @@ export interface SqlDatabase {
    * any more.
    */
   durable(): Promise<void>;
-  /** Checkpoints, so that the main file holds everything, then closes. */
+  /**
+   * Checkpoints, so that the main file holds everything, then closes and frees the lock. Throws a
+   * DatabaseError when another program's reading kept the main file from being complete.
+   */
   close(): void;
+}
+
+/** The signals that a node may react to. */
+export type SignalName = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR2";
+
+/** A reaction to signals that can be withdrawn. */
+export interface SignalSubscription {
+  cancel(): void;
 }
 
 /** What a server needs of the outside. */
 export interface NodeHost extends ClientHost {
   readonly hostname: string;
-  /** Reads a whole text file; null when there is none. */
+  /** Reads a whole text file; null when there is none. Throws a ConfigurationError otherwise. */
   readTextFile(path: string): string | null;
-  /** Replaces a file's text in one step: readers see the old or the new, never a part. */
+  /**
+   * Replaces a file's text in one step: readers, and whoever comes after a crash, see the old or
+   * the new, never a part. Throws a ConfigurationError when it cannot be written.
+   */
   writeTextFile(path: string, text: string): void;
   /**
-   * Opens (creates) a SQLite database and takes NEO's lock on it. Throws a {@link DatabaseError}
-   * (`database is locked`) when another node has it. `device` names the disk that it is on.
+   * Opens (creates) a SQLite database and takes NEO's lock on it. Throws a DatabaseError
+   * (`database is locked` when another node has it). `device` names the disk that it is on.
    */
   openDatabase(path: string): { readonly database: SqlDatabase; readonly device: string };
+  /**
+   * Calls back at each of these signals instead of what they do by default, until cancelled. A
+   * subscription keeps no process alive.
+   */
+  onSignal(names: readonly SignalName[], callback: (name: SignalName) => void): SignalSubscription;
 }
