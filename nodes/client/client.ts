@@ -1,0 +1,200 @@
+/**
+ * The client of a cluster: loads, transactions and what else an application does with a database.
+ * Everything takes its time, sockets and randomness from the host, so that a client also runs
+ * under a simulated one.
+ */
+
+import { Ping } from "../../gen/packets.ts";
+import { type Oid, type Tid } from "../codec/ids.ts";
+import { ConfigurationError, NetworkError } from "../errors.ts";
+import type { Address, ClientHost } from "../host/host.ts";
+import { assertWritable, type BeginOptions, beginTransaction } from "./begin.ts";
+import type { CacheStatistics, Revision } from "./cache.ts";
+import { closedError, CreationUndoneError, DoesNotExistError, NotFoundError } from "./errors.ts";
+import type { Invalidation, InvalidationListener } from "./invalidations.ts";
+import { after } from "./loads.ts";
+import type { ClusterOptions } from "./options.ts";
+import { assemble, type Parts } from "./parts.ts";
+import { type TransactFunction, type TransactOptions, Transactor } from "./transact.ts";
+import type { CallOptions, Transaction } from "./transaction.ts";
+import { checkCompression } from "./url.ts";
+
+/**
+ * Connects to a cluster. Rejects with a ConfigurationError for impossible options, a DeadlineError
+ * when no primary master is found in time, a StorageError when it refuses this client, or the
+ * signal's reason.
+ */
+export async function openClient(host: ClientHost, options: ClusterOptions): Promise<Client> {
+  checkOptions(options);
+  const { signal } = options;
+  const masters = await resolveMasters(host, options.masters);
+  const parts = assemble(host, masters, options);
+  try {
+    await parts.master.session({ signal });
+  } catch (error) {
+    parts.master.close();
+    throw error;
+  }
+  return new Client(parts);
+}
+
+function checkOptions(
+  { masters, compress = true, cacheBytes = 0, connectTimeoutMs = 0 }: ClusterOptions,
+) {
+  checkCompression(compress);
+  if (masters.length === 0) {
+    throw new ConfigurationError("expected at least one master, found none");
+  }
+  if (!(cacheBytes >= 0)) {
+    throw new ConfigurationError(`expected cacheBytes from 0 on, found ${cacheBytes}`);
+  }
+  if (!(connectTimeoutMs >= 0)) {
+    throw new ConfigurationError(`expected connectTimeoutMs from 0 on, found ${connectTimeoutMs}`);
+  }
+}
+
+/** The numeric addresses of masters; names that can't be found do not matter while others can. */
+async function resolveMasters(host: ClientHost, masters: readonly Address[]): Promise<Address[]> {
+  const found: Address[] = [];
+  let failure: NetworkError | null = null;
+  for (const master of masters) {
+    try {
+      found.push({ host: await host.resolve(master.host), port: master.port });
+    } catch (error) {
+      if (!(error instanceof NetworkError)) throw error;
+      failure = error;
+      host.log.log("WARNING", "client", error.message);
+    }
+  }
+  if (found.length === 0 && failure !== null) throw failure;
+  return found;
+}
+
+/** A connection to a cluster, to be shared by all of a program. Made by `connect`. */
+export class Client implements AsyncDisposable {
+  readonly #parts: Parts;
+  readonly #transactor: Transactor;
+
+  /** @ignore */
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#transactor = new Transactor(parts);
+  }
+
+  /** The last transaction that this client knows of; 0 for an empty database. */
+  get lastTid(): Tid {
+    return this.#parts.view.lastTid;
+  }
+
+  /** How well the cache does. */
+  get cacheStatistics(): CacheStatistics {
+    return this.#parts.view.cache.statistics;
+  }
+
+  /**
+   * Loads the newest revision of an object that this client knows of. Rejects with a NotFoundError
+   * (DoesNotExistError, CreationUndoneError), a StorageError when no storage can serve it, or the
+   * signal's reason.
+   */
+  load(oid: Oid, options?: CallOptions): Promise<Revision> {
+    return this.#loadBefore(oid, after(this.lastTid), options);
+  }
+
+  /**
+   * Loads the newest revision of an object that is older than `tid`; null when it did not exist
+   * yet. Rejects with a DoesNotExistError when there has never been such an object, with a
+   * CreationUndoneError when it was deleted, otherwise as `load` does.
+   */
+  async loadBefore(oid: Oid, tid: Tid, options?: CallOptions): Promise<Revision | null> {
+    try {
+      return await this.#loadBefore(oid, tid, options);
+    } catch (error) {
+      const isThere = error instanceof DoesNotExistError || error instanceof CreationUndoneError;
+      if (error instanceof NotFoundError && !isThere) return null;
+      throw error;
+    }
+  }
+
+  async #loadBefore(oid: Oid, tid: Tid, options?: CallOptions): Promise<Revision> {
+    this.#assertOpen();
+    return await this.#parts.loads.loadBefore(oid, tid, options);
+  }
+
+  /** Loads exactly the revision `serial` of an object. Rejects as `load` does. */
+  async loadSerial(oid: Oid, serial: Tid, options?: CallOptions): Promise<Revision> {
+    this.#assertOpen();
+    return await this.#parts.loads.loadSerial(oid, serial, options);
+  }
+
+  /** An oid for a new object. Rejects with a ReadOnlyError, a MasterLostError or a DeadlineError. */
+  async newOid(options?: CallOptions): Promise<Oid> {
+    assertWritable(this.#parts);
+    return await this.#parts.oids.next(options);
+  }
+
+  /**
+   * Waits until this client knows of everything that was committed before the call. Rejects with a
+   * MasterLostError or a DeadlineError.
+   */
+  async sync(options?: CallOptions): Promise<void> {
+    await this.#parts.master.ask(Ping, {}, options);
+  }
+
+  /**
+   * Runs a function on a consistent snapshot, and commits what it has stored once it has ended.
+   * It is run again, on a newer snapshot, when another transaction was in the way or the primary
+   * master was lost. Resolves with what it returns. Rejects with what it throws, with a
+   * ConflictError or MasterLostError when all attempts failed, with an UnknownOutcomeError, or with
+   * the signal's reason.
+   */
+  async transact<T>(work: TransactFunction<T>, options?: TransactOptions): Promise<T> {
+    return await this.#transactor.run(work, options);
+  }
+
+  /**
+   * Begins a transaction whose phases the caller goes through one by one. Rejects with a
+   * ReadOnlyError, a MasterLostError, a DeadlineError or the signal's reason.
+   */
+  async begin(options: BeginOptions = {}): Promise<Transaction> {
+    assertWritable(this.#parts);
+    const { signal } = options;
+    const session = await this.#parts.master.session({ signal });
+    return await beginTransaction(this.#parts, session, options);
+  }
+
+  /**
+   * Tells what became of a transaction after an UnknownOutcomeError: the tid as which it was
+   * committed, or null when it was not and never will be. Waits while that is undecided.
+   */
+  async outcome(ttid: Tid, options: CallOptions = {}): Promise<Tid | null> {
+    return await this.#parts.finisher.outcome(ttid, options);
+  }
+
+  /**
+   * Calls back for each transaction that is committed, by this client or another, in order and
+   * before anything newer can be loaded. Returns a function that ends this.
+   */
+  onInvalidate(listener: InvalidationListener): () => void {
+    return this.#parts.invalidations.listen(listener);
+  }
+
+  /** The transactions that are committed from now on, until the client is closed. */
+  invalidations(): AsyncIterableIterator<Invalidation> {
+    return this.#parts.invalidations.iterate();
+  }
+
+  /** Ends all connections; operations that are under way reject with a ClosedError. */
+  close(): Promise<void> {
+    this.#parts.master.close();
+    this.#parts.invalidations.close();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#parts.master.closed) throw closedError();
+  }
+}

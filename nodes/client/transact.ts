@@ -1,0 +1,125 @@
+/**
+ * Running a function as a transaction: on a snapshot, with a commit at its end, and again when the
+ * commit finds a conflict or the primary master is lost.
+ */
+
+import { Ping } from "../../gen/packets.ts";
+import type { Oid, Tid } from "../codec/ids.ts";
+import { delay } from "../cluster/delay.ts";
+import { assertWritable, beginTransaction, type TransactionMetadata } from "./begin.ts";
+import { TransientError } from "./errors.ts";
+import { DEFAULT_RETRIES, MAX_BACKOFF_MS, MAX_PARALLEL_READS, MIN_BACKOFF_MS } from "./limits.ts";
+import type { Parts } from "./parts.ts";
+import type { Session } from "./session.ts";
+import { type Change, SnapshotTransaction } from "./snapshot.ts";
+
+/** How a function is run as a transaction. */
+export interface TransactOptions extends TransactionMetadata {
+  /** How often the function is run again at most; 10 where absent. */
+  readonly retries?: number;
+  readonly signal?: AbortSignal;
+  /** Told of the transaction's id once it is committed; not at all when nothing was changed. */
+  committed?(tid: Tid): void;
+}
+
+export type TransactFunction<T> = (tx: SnapshotTransaction) => T | Promise<T>;
+
+export class Transactor {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Runs a function as a transaction; see `Client.transact`. */
+  async run<T>(work: TransactFunction<T>, options: TransactOptions = {}): Promise<T> {
+    const { host } = this.#parts;
+    const { retries = DEFAULT_RETRIES, signal } = options;
+    for (let attempt = 0;; attempt++) {
+      try {
+        return await this.#attempt(work, options);
+      } catch (error) {
+        if (!(error instanceof TransientError) || attempt >= retries) throw error;
+        host.log.log("DEBUG", "client", `attempt ${attempt + 1}: ${error.message}`);
+        await delay(host, this.#backoffMs(attempt), signal);
+        await this.#catchUp(signal);
+      }
+    }
+  }
+
+  #backoffMs(attempt: number): number {
+    const most = Math.min(MIN_BACKOFF_MS * 2 ** attempt, MAX_BACKOFF_MS);
+    return most * this.#parts.host.random();
+  }
+
+  /** The next snapshot must show what this attempt was in conflict with. */
+  async #catchUp(signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#parts.master.ask(Ping, {}, { signal });
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+    }
+  }
+
+  async #attempt<T>(work: TransactFunction<T>, options: TransactOptions): Promise<T> {
+    const { master, view, loads, oids } = this.#parts;
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const session = master.current ?? await master.session({ signal });
+    const snapshot = view.lastTid;
+    const tx = new SnapshotTransaction({ session, snapshot, loads, oids, signal });
+    let result: T;
+    try {
+      result = await work(tx);
+    } finally {
+      tx.end();
+    }
+    signal?.throwIfAborted();
+    const changes = tx.changes();
+    const checks = tx.checks();
+    if (changes.length > 0) assertWritable(this.#parts);
+    if (changes.length > 0 || checks.length > 0) {
+      const tid = await this.#commit({ session, tx, changes, checks }, options);
+      options.committed?.(tid);
+    }
+    return result;
+  }
+
+  async #commit({ session, tx, changes, checks }: {
+    readonly session: Session;
+    readonly tx: SnapshotTransaction;
+    readonly changes: readonly [Oid, Change][];
+    readonly checks: readonly [Oid, Tid][];
+  }, options: TransactOptions): Promise<Tid> {
+    const { signal } = options;
+    const bases = await basesOf(tx, changes);
+    const transaction = await beginTransaction(this.#parts, session, options);
+    try {
+      for (const [at, [oid, { data }]] of changes.entries()) {
+        const serial = bases[at];
+        if (serial === undefined) throw new RangeError("a change without a base");
+        if (data === null) await transaction.delete(oid, serial, { signal });
+        else await transaction.store(oid, { data, serial, owned: true }, { signal });
+      }
+      for (const [oid, serial] of checks) {
+        await transaction.checkCurrentSerial(oid, serial, { signal });
+      }
+      return await transaction.finish({ signal });
+    } finally {
+      transaction.abort();
+    }
+  }
+}
+
+/** The revisions that changes are based on, those not known yet loaded side by side. */
+async function basesOf(
+  tx: SnapshotTransaction,
+  changes: readonly [Oid, Change][],
+): Promise<Tid[]> {
+  const bases: Tid[] = [];
+  for (let start = 0; start < changes.length; start += MAX_PARALLEL_READS) {
+    const some = changes.slice(start, start + MAX_PARALLEL_READS);
+    bases.push(...await Promise.all(some.map(([oid, change]) => tx.baseOf(oid, change))));
+  }
+  return bases;
+}
