@@ -21,7 +21,7 @@ import { Reader } from "../codec/reader.ts";
 import { ConnectionClosedError, DatabaseError, MalformedPacketError, NeoError } from "../errors.ts";
 import type { ClientHost, Socket, Timer } from "../host/host.ts";
 import { type Frame, Framer } from "./framing.ts";
-import { HANDSHAKE_TIMEOUT_MS, MAX_UNANSWERED_REQUESTS } from "./limits.ts";
+import { HANDSHAKE_TIMEOUT_MS, MAX_FIRST_BODY_BYTES, MAX_UNANSWERED_REQUESTS } from "./limits.ts";
 import { codecOf, Outbox } from "./outbox.ts";
 import { errorName, type PeerError, peerError, Refusal } from "./refusal.ts";
 import { Requests } from "./requests.ts";
@@ -51,6 +51,8 @@ export class Connection {
   #strayErrorListener: ((error: PeerError) => void) | null = null;
   #unanswered = 0;
   #received = false;
+  // Whether a packet other than Ping was accepted from the peer.
+  #accepted = false;
   #opened = false;
   readonly #handshakeTimer: Timer;
   #state: "open" | "closed" | "aborted" = "open";
@@ -225,7 +227,8 @@ export class Connection {
   }
 
   #checkHeader(code: number, bodyBytes: number): string | null {
-    const { maxBodyBytes } = this.#options.dialect;
+    const isStranger = !this.#accepted && this.#requests.empty;
+    const maxBodyBytes = isStranger ? MAX_FIRST_BODY_BYTES : this.#options.dialect.maxBodyBytes;
     if (this.#options.dialect.typeOf(code) === undefined) {
       return `sent a packet of the unknown code 0x${code.toString(16).padStart(4, "0")}`;
     }
@@ -279,7 +282,7 @@ export class Connection {
       else if (type === Ping) this.#answer(frame.id, Pong, {});
       else if (!this.#receiver(this.#incoming(type, frame))) {
         throw new Refusal("PROTOCOL_ERROR", `unexpected packet: ${type.name}`);
-      }
+      } else this.#accepted = true;
     } catch (error) {
       this.#failed(frame.id, type, error);
     }
@@ -312,6 +315,7 @@ export class Connection {
         );
       }
       this.#requests.remove(frame.id);
+      this.#accepted = true;
       if (error.code === 0 && pending.type.answer === ErrorPacket) pending.settle(frame);
       else pending.reject(peerError(error));
       return;
@@ -320,6 +324,7 @@ export class Connection {
       throw new Refusal("PROTOCOL_ERROR", `Unexpected answer: ${type.name}`);
     }
     this.#requests.remove(frame.id);
+    this.#accepted = true;
     try {
       pending.settle(frame);
     } catch (error) {

@@ -33,6 +33,11 @@ export class Requests {
     return id;
   }
 
+  /** Whether no request waits. */
+  get empty(): boolean {
+    return this.#pending.size === 0;
+  }
+
   add(id: number, request: PendingRequest): void {
     this.#pending.set(id, request);
   }

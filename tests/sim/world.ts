@@ -70,22 +70,16 @@ export class SimulatedWorld {
 
   /** Lets things happen until a promise is settled, or a condition holds. Resolves with its value. */
   async run<T>(until: Promise<T> | (() => boolean)): Promise<T | undefined> {
-    let isDone = typeof until === "function" ? until : () => false;
-    if (typeof until !== "function") {
-      let settled = false;
-      const settle = () => settled = true;
-      until.then(settle, settle);
-      isDone = () => settled;
+    const endMs = this.clock.nowMs + WAIT_LIMIT_MS;
+    if (typeof until === "function") {
+      await this.#runUntil(until, endMs);
+      return undefined;
     }
-    const limitMs = this.clock.nowMs + WAIT_LIMIT_MS;
-    for (;;) {
-      await this.#microtasks();
-      if (isDone()) return typeof until === "function" ? undefined : until;
-      const next = this.clock.next();
-      if (next === null) throw this.#stuck("nothing will ever happen");
-      if (this.clock.nowMs > limitMs) throw this.#stuck(`waited for ${WAIT_LIMIT_MS} ms`);
-      next();
-    }
+    let settled = false;
+    const settle = () => settled = true;
+    until.then(settle, settle);
+    await this.#runUntil(() => settled, endMs);
+    return until;
   }
 
   /** Lets things happen for some virtual time. */
@@ -93,7 +87,18 @@ export class SimulatedWorld {
     const endMs = this.clock.nowMs + durationMs;
     let isOver = false;
     this.clock.at(endMs, () => isOver = true);
-    await this.run(() => isOver);
+    await this.#runUntil(() => isOver, endMs);
+  }
+
+  async #runUntil(isDone: () => boolean, endMs: number): Promise<void> {
+    for (;;) {
+      await this.#microtasks();
+      if (isDone()) return;
+      const next = this.clock.next();
+      if (next === null) throw this.#stuck("nothing will ever happen");
+      if (this.clock.nowMs > endMs) throw this.#stuck(`waited for ${WAIT_LIMIT_MS} ms`);
+      next();
+    }
   }
 
   /** Writes a line into the log. */
