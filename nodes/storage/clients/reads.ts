@@ -1,0 +1,162 @@
+/**
+ * What clients read of an operational storage. An object is not read between the lock and the
+ * unlock of a transaction that stores it: a reader that knows of the new revision already would
+ * take the old one for the last.
+ */
+
+import type {
+  AnswerObject,
+  AnswerObjectHistory,
+  AnswerObjectUndoSerial,
+  AnswerTIDs,
+  AnswerTransactionInformation,
+  AskObject,
+  AskObjectHistory,
+  AskObjectUndoSerial,
+  AskTIDs,
+  AskTIDsFrom,
+  UndoSerial,
+} from "../../../gen/packets.ts";
+import { hexId, type Oid, type Tid } from "../../codec/ids.ts";
+import type { Reply } from "../../codec/packet.ts";
+import { Refusal } from "../../wire/refusal.ts";
+import type { Assignment } from "../assignment.ts";
+import type { Backend, ObjectRecord, Revision } from "../backend/backend.ts";
+import { type Eventual, inTurn, then } from "../backend/eventual.ts";
+import type { Requester, Transactions } from "../transactions/transactions.ts";
+import { MAX_HISTORY, MAX_TIDS } from "./limits.ts";
+
+/** For AskTIDs: all partitions that can be read here. */
+const ALL_PARTITIONS = 0xffff_ffff;
+
+/** The checksum that stands for no data. */
+const NO_CHECKSUM = new Uint8Array(20);
+const NO_BYTES = new Uint8Array(0);
+
+export interface ReadsOptions {
+  readonly backend: Backend;
+  readonly assignment: Assignment;
+  readonly transactions: Transactions;
+}
+
+export class Reads {
+  readonly #options: ReadsOptions;
+
+  constructor(options: ReadsOptions) {
+    this.#options = options;
+  }
+
+  object(packet: AskObject, requester: Requester): Reply<AnswerObject> {
+    const { transactions } = this.#options;
+    const { oid } = packet;
+    if (!transactions.isReadLocked(oid)) return this.#load(oid, packet);
+    return this.#whenFinished([oid], requester, () => this.#load(oid, packet));
+  }
+
+  #whenFinished<A>(
+    oids: readonly Oid[],
+    { connection }: Requester,
+    read: () => Eventual<A>,
+  ): Reply<A> {
+    const { transactions } = this.#options;
+    const mustWait = () => oids.some((oid) => transactions.isReadLocked(oid));
+    return transactions.whenFinished({ connection, what: "a read" }, mustWait, read);
+  }
+
+  #load(oid: Oid, revision: Revision): Eventual<AnswerObject> {
+    const { assignment, backend } = this.#options;
+    assignment.requireReadable(assignment.partition(oid));
+    return then(backend.objects.load(oid, revision), (found) => {
+      if (found !== null) return answerObject(oid, found);
+      return then(backend.objects.exists(oid), (exists) => {
+        throw new Refusal(exists ? "OID_NOT_FOUND" : "OID_DOES_NOT_EXIST", hexId(oid));
+      });
+    });
+  }
+
+  history(packet: AskObjectHistory, requester: Requester): Reply<AnswerObjectHistory> {
+    const { oid, first } = packet;
+    const count = Math.min(countOf(packet), MAX_HISTORY);
+    return this.#whenFinished([oid], requester, () => {
+      const { assignment, backend } = this.#options;
+      assignment.requireReadable(assignment.partition(oid));
+      return then(backend.objects.history(oid, { first, count }), (history) => {
+        if (history.length === 0) throw new Refusal("OID_NOT_FOUND", hexId(oid));
+        return { oid, history };
+      });
+    });
+  }
+
+  transactionInformation(tid: Tid): Eventual<AnswerTransactionInformation> {
+    const { assignment, backend } = this.#options;
+    assignment.requireReadable(assignment.partition(tid));
+    return then(backend.transactions.load(tid), (record) => {
+      if (record === null) throw new Refusal("TID_NOT_FOUND", `${hexId(tid)} does not exist`);
+      return { tid, ...record };
+    });
+  }
+
+  tids(packet: AskTIDs): Eventual<AnswerTIDs> {
+    const { assignment, backend } = this.#options;
+    const { first, partition } = packet;
+    const count = Math.min(countOf(packet), MAX_TIDS);
+    if (partition !== ALL_PARTITIONS) assignment.requireReadable(partition);
+    const offsets = partition === ALL_PARTITIONS ? assignment.readable() : [partition];
+    return then(backend.transactions.newest({ offsets, first, count }), (tids) => ({ tids }));
+  }
+
+  tidsFrom({ minTid, maxTid, length, partition }: AskTIDsFrom): Eventual<AnswerTIDs> {
+    const { assignment, backend } = this.#options;
+    assignment.requireReadable(partition);
+    const count = Math.min(length, MAX_TIDS);
+    const range = { offset: partition, min: minTid, max: maxTid, count };
+    return then(backend.transactions.range(range), (tids) => ({ tids }));
+  }
+
+  undoSerials(packet: AskObjectUndoSerial, requester: Requester): Reply<AnswerObjectUndoSerial> {
+    return this.#whenFinished(packet.oids, requester, () => this.#undoSerials(packet));
+  }
+
+  #undoSerials({ ttid, ltid, undoneTid, oids }: AskObjectUndoSerial): Eventual<
+    AnswerObjectUndoSerial
+  > {
+    const { assignment, backend, transactions } = this.#options;
+    for (const oid of oids) assignment.requireReadable(assignment.partition(oid));
+    const undoSerials = new Map<Oid, UndoSerial>();
+    const stores = transactions.get(ttid)?.stores;
+    const found = inTurn(oids, (oid) => {
+      const undo = { ttid, ltid, undoneTid, pending: stores?.get(oid) };
+      return then(backend.objects.undoSerial(oid, undo), (serial) => {
+        if (serial === null) throw new Refusal("OID_NOT_FOUND", hexId(oid));
+        undoSerials.set(oid, serial);
+      });
+    });
+    return then(found, () => ({ undoSerials }));
+  }
+
+  finalTid(ttid: Tid): Eventual<Tid | null> {
+    const { assignment, backend, transactions } = this.#options;
+    const pending = transactions.get(ttid);
+    if (pending !== undefined) return pending.tid;
+    assignment.requireReadable(assignment.partition(ttid));
+    return backend.transactions.finalTid(ttid);
+  }
+}
+
+function answerObject(oid: Oid, { tid, nextTid, value, valueTid }: ObjectRecord): AnswerObject {
+  return {
+    oid,
+    serial: tid,
+    nextSerial: nextTid,
+    compression: value?.compression ?? false,
+    checksum: value?.checksum ?? NO_CHECKSUM,
+    data: value?.data ?? NO_BYTES,
+    dataSerial: valueTid,
+  };
+}
+
+/** How many items are asked for. */
+function countOf({ first, last }: { readonly first: number; readonly last: number }): number {
+  if (first < last) return last - first;
+  throw new Refusal("PROTOCOL_ERROR", "invalid offsets");
+}

@@ -1,0 +1,213 @@
+/** A storage that operates: what the master may order while clients are served. */
+
+import type { MasterToStorageOperation } from "../../gen/flows.ts";
+import {
+  type AbortTransaction,
+  type AnswerFinalTID,
+  type AnswerInformationLocked,
+  type AnswerPack,
+  type AskFinalTID,
+  type AskLockInformation,
+  type AskPack,
+  type CheckPartition,
+  type NotifyClusterInformation,
+  NotifyDeadlock,
+  type NotifyNodeInformation,
+  type NotifyPartitionChanges,
+  NotifyReady,
+  type NotifyRepair,
+  NotifyReplicationDone,
+  type NotifyTransactionFinished,
+  type NotifyUnlockInformation,
+  type Replicate,
+  type StartOperation,
+} from "../../gen/packets.ts";
+import { type Tid, ZERO_TID } from "../codec/ids.ts";
+import type { Reply } from "../codec/packet.ts";
+import { Refusal } from "../wire/refusal.ts";
+import type { Backend } from "./backend/backend.ts";
+import { then } from "./backend/eventual.ts";
+import { Reads } from "./clients/reads.ts";
+import { OutdatedCells } from "./outdated_cells.ts";
+import type { Session } from "./session.ts";
+import type { RebaseOptions } from "./transactions/rebase.ts";
+import { Transactions } from "./transactions/transactions.ts";
+
+export class Operation implements MasterToStorageOperation {
+  readonly #session: Session;
+  readonly #backend: Backend;
+  readonly #reads: Reads;
+  readonly #outdated: OutdatedCells;
+  readonly transactions: Transactions;
+  #packing: Promise<unknown> = Promise.resolve();
+  #isOver = false;
+
+  constructor(session: Session) {
+    this.#session = session;
+    const { options: { backend, host, master }, assignment } = session;
+    this.#backend = backend;
+    this.transactions = new Transactions({
+      host,
+      backend,
+      assignment,
+      news: {
+        deadlock: (ttid, lockingTid) => master.notify(NotifyDeadlock, { ttid, lockingTid }),
+        replicationDone: (offset, tid) => master.notify(NotifyReplicationDone, { offset, tid }),
+      },
+    });
+    this.#reads = new Reads({ backend, assignment, transactions: this.transactions });
+    this.#outdated = new OutdatedCells({
+      log: host.log,
+      master,
+      transactions: this.transactions,
+    });
+  }
+
+  /** What those who serve clients need. */
+  get service(): RebaseOptions {
+    return {
+      backend: this.#backend,
+      assignment: this.#session.assignment,
+      transactions: this.transactions,
+    };
+  }
+
+  /** Whether this node is that of a backup cluster, whose clients only read. */
+  get isBackup(): boolean {
+    return this.#backend.settings.backupTid !== null;
+  }
+
+  /** Makes the database ready for operation, and tells the master when it is. */
+  async start({ backup }: { readonly backup: boolean }): Promise<void> {
+    const { assignment, options: { master } } = this.#session;
+    const outdated = assignment.offsets((state) => state === "OUT_OF_DATE");
+    this.#outdated.mark(outdated);
+    // What verification did not finish is worthless from now on.
+    this.#backend.pending.dropAll();
+    await this.#setBackup(backup);
+    await this.#backend.commit();
+    if (this.#isOver) return;
+    master.notify(NotifyReady, {});
+    this.#outdated.ask(outdated);
+  }
+
+  async #setBackup(backup: boolean): Promise<void> {
+    const { settings, maintenance } = this.#backend;
+    if (!backup) {
+      settings.backupTid = null;
+    } else if (settings.backupTid === null) {
+      const last = maintenance.lastIds(this.#session.assignment.readable());
+      settings.backupTid = ZERO_TID;
+      settings.backupTid = (last instanceof Promise ? await last : last).tid ?? ZERO_TID;
+    }
+  }
+
+  /** Ends operation: nothing is remembered of it but what is on disk. */
+  stop(): void {
+    this.#isOver = true;
+    this.#outdated.stop();
+    this.transactions.stop();
+  }
+
+  startOperation({ backup }: StartOperation): void {
+    if (!backup) throw new Refusal("PROTOCOL_ERROR", "unexpected packet: StartOperation");
+    this.#setBackup(backup)
+      .then(() => this.#backend.commit())
+      .catch((error) => this.#session.options.fatal(error));
+  }
+
+  stopOperation(): void {
+    this.#session.options.stopOperation();
+  }
+
+  notifyNodeInformation(packet: NotifyNodeInformation): void {
+    this.#session.nodeInformation(packet);
+  }
+
+  notifyPartitionChanges(packet: NotifyPartitionChanges): void {
+    const { assignment } = this.#session;
+    const known = new Set(assignment.offsets((state) => state === "OUT_OF_DATE"));
+    this.#session.partitionChanges(packet);
+    const lost = new Set<number>();
+    const outdated: number[] = [];
+    const readable: number[] = [];
+    for (const { nid, offset, state } of packet.changes) {
+      if (nid !== assignment.nid) continue;
+      if (state === "OUT_OF_DATE") {
+        if (!known.has(offset)) outdated.push(offset);
+      } else if (state === "UP_TO_DATE" || state === "FEEDING") {
+        readable.push(offset);
+      } else {
+        lost.add(offset);
+      }
+    }
+    if (lost.size > 0) {
+      this.#outdated.forget(lost);
+      this.transactions.discard(lost);
+    }
+    this.#outdated.forget(readable);
+    for (const offset of readable) this.transactions.catchingUp.forget(offset);
+    if (outdated.length > 0) this.#outdated.mark(outdated);
+    // The master is asked when nothing can make this node forget that it has to catch up.
+    void this.#backend.commit().then(() => this.#isOver || this.#outdated.ask(outdated));
+  }
+
+  askFinalTID({ ttid }: AskFinalTID): Reply<AnswerFinalTID> {
+    return then(this.#reads.finalTid(ttid), (tid) => ({ tid }));
+  }
+
+  askLockInformation(packet: AskLockInformation): Reply<AnswerInformationLocked> {
+    return then(this.transactions.lock(packet), () => ({ ttid: packet.ttid }));
+  }
+
+  notifyUnlockInformation({ ttid }: NotifyUnlockInformation): void {
+    this.transactions.unlock(ttid);
+  }
+
+  abortTransaction({ ttid }: AbortTransaction): void {
+    this.transactions.abort(ttid);
+    this.#outdated.aborted(ttid);
+  }
+
+  notifyTransactionFinished(packet: NotifyTransactionFinished): void {
+    // A node that took no part in the end of a transaction has nothing to keep of it.
+    this.transactions.abort(packet.ttid);
+    this.#outdated.finished(packet);
+  }
+
+  askPack({ tid }: AskPack): Reply<AnswerPack> {
+    const packed = this.#packing.then(() => this.#pack(tid));
+    this.#packing = packed.catch(() => {});
+    return packed;
+  }
+
+  async #pack(tid: Tid): Promise<AnswerPack> {
+    await this.#backend.maintenance.pack({
+      tid,
+      offsets: this.#session.assignment.readable(),
+      pause: () => this.#session.pause(() => this.#isOver),
+      moved: (oid, from, to) => this.transactions.moved(oid, from, to),
+    });
+    await this.#backend.commit();
+    return { status: !this.#isOver };
+  }
+
+  notifyRepair(packet: NotifyRepair): void {
+    this.#session.repair(packet);
+  }
+
+  notifyClusterInformation({ state }: NotifyClusterInformation): void {
+    this.#session.log("INFO", `the cluster is ${state}`);
+  }
+
+  replicate({ tid }: Replicate): void {
+    this.#session.log("WARNING", `refused to replicate up to ${tid} from elsewhere`);
+  }
+
+  checkPartition({ partition }: CheckPartition): void {
+    this.#session.log("WARNING", `refused to check the partition ${partition}`);
+  }
+
+  /** Log lines are written as they come. */
+  flushLog(): void {}
+}

@@ -1,0 +1,155 @@
+/**
+ * A storage between its identification by a primary master and the loss of that master: what it
+ * has been told, and what the phases have in common. Each session starts afresh from the database.
+ */
+
+import type {
+  NodeInformation,
+  NotifyNodeInformation,
+  NotifyPartitionChanges,
+} from "../../gen/packets.ts";
+import type { MasterList } from "../cluster/master_list.ts";
+import { NodeTable } from "../cluster/node_table.ts";
+import { nidText } from "../cluster/node_ids.ts";
+import type { Nid } from "../codec/ids.ts";
+import type { NodeHost } from "../host/host.ts";
+import type { Connection } from "../wire/connection.ts";
+import { Refusal } from "../wire/refusal.ts";
+import type { Assignment } from "./assignment.ts";
+import type { Backend } from "./backend/backend.ts";
+import type { Peers } from "./peers.ts";
+
+export interface SessionOptions {
+  readonly host: NodeHost;
+  readonly backend: Backend;
+  readonly masters: MasterList;
+  readonly peers: Peers;
+  /** The connection to the primary master. */
+  readonly master: Connection;
+  readonly assignment: Assignment;
+  /** Whether the rows of partitions that are not assigned are deleted. */
+  readonly dropPartitions: boolean;
+  /** The master wants this node to serve clients, or to serve them no more. */
+  startOperation(options: { readonly backup: boolean }): void;
+  stopOperation(): void;
+  /** The cluster knows a client no more: its transactions are over, unless they are locked. */
+  clientGone(nid: Nid): void;
+  /** The cluster wants this node to end, and perhaps to forget everything. */
+  shutDown(options: { readonly erase: boolean }): void;
+  /** Told of an error that is this node's own; the node must stop. */
+  fatal(error: unknown): void;
+}
+
+export class Session {
+  readonly nodes = new NodeTable();
+  #timestamp = -Infinity;
+  #waiting: (() => void)[] = [];
+  #isRepairing = false;
+  #isOver = false;
+
+  constructor(readonly options: SessionOptions) {}
+
+  get assignment(): Assignment {
+    return this.options.assignment;
+  }
+
+  /** When the master last told of nodes: Unix time in seconds, on its clock. */
+  get timestamp(): number {
+    return this.#timestamp;
+  }
+
+  log(level: "INFO" | "WARNING", message: string): void {
+    this.options.host.log.log(level, "storage", message);
+  }
+
+  /** Operation has stopped, or the master is lost: nobody is served any more. */
+  closePeers(): void {
+    this.#waiting = [];
+    this.options.peers.closeAll();
+  }
+
+  /** The master is lost: what goes on in the background ends. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  /** Calls back once, when the master has told of nodes again. */
+  onNews(listener: () => void): void {
+    this.#waiting.push(listener);
+  }
+
+  /** Takes the master's news of nodes. */
+  nodeInformation({ timestamp, nodes }: NotifyNodeInformation): void {
+    this.#timestamp = Math.max(this.#timestamp, timestamp);
+    for (const information of nodes) this.#update(information);
+    for (const listener of this.#waiting.splice(0)) listener();
+  }
+
+  #update(information: NodeInformation): void {
+    const { nid, type, address, state } = information;
+    const { masters, peers } = this.options;
+    if (type === "MASTER" && address !== null) {
+      if (state === "UNKNOWN") masters.remove(address);
+      else masters.add(address);
+    }
+    this.nodes.update(information);
+    if (nid === null) return;
+    if (nid === this.assignment.nid) this.#obey(state);
+    else if (type === "CLIENT" && state !== "RUNNING") this.options.clientGone(nid);
+    if (state === "UNKNOWN") peers.close(nid);
+  }
+
+  #obey(state: NodeInformation["state"]): void {
+    if (state === "DOWN") {
+      this.log("WARNING", "the cluster has stopped this node");
+      this.options.shutDown({ erase: false });
+    } else if (state === "UNKNOWN") {
+      this.log("WARNING", "this node was removed from the cluster: its database is erased");
+      this.options.shutDown({ erase: true });
+    }
+  }
+
+  /** Takes changes of the partition table, and stores them. A commit must follow. */
+  partitionChanges({ ptid, changes }: NotifyPartitionChanges): void {
+    const { table } = this.assignment;
+    if (ptid !== (table.ptid ?? 0) + 1) {
+      throw new Refusal("PROTOCOL_ERROR", "wrong partition table id");
+    }
+    for (const { offset, nid } of changes) {
+      this.assignment.requirePartition(offset);
+      this.requireStorage(nid);
+    }
+    this.assignment.update(ptid, changes);
+    this.options.backend.table.change(ptid, changes);
+  }
+
+  /** Refuses a partition table that names what the master has not told of. */
+  requireStorage(nid: Nid): void {
+    if (this.nodes.get(nid)?.type === "STORAGE") return;
+    throw new Refusal("PROTOCOL_ERROR", `${nidText(nid)} is no storage that is known here`);
+  }
+
+  /** Looks for data that nobody needs, and deletes them unless it is a dry run. */
+  repair({ dryRun }: { readonly dryRun: boolean }): void {
+    if (this.#isRepairing) return this.log("WARNING", "already repairing");
+    this.#isRepairing = true;
+    this.#repair(dryRun)
+      .catch((error) => this.options.fatal(error))
+      .finally(() => this.#isRepairing = false);
+  }
+
+  async #repair(dryRun: boolean): Promise<void> {
+    const { backend } = this.options;
+    const pause = () => this.pause(() => this.#isOver);
+    const count = await backend.maintenance.repair({ dryRun, pause });
+    if (!dryRun) await backend.commit();
+    this.log("INFO", `${count} orphan data ${dryRun ? "found" : "deleted"}`);
+  }
+
+  /** Lets others work; resolves to false when the work must not go on. */
+  pause(isOver: () => boolean): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.options.host.setTimer(0, () => resolve(!isOver()));
+    });
+  }
+}
