@@ -2,7 +2,7 @@
 
 import { CLUSTER_STATES, type ClusterState, NODE_TYPES, type NodeType } from "../../gen/packets.ts";
 import { parseNid } from "../../nodes/cluster/node_ids.ts";
-import { tidFromTime } from "../../nodes/cluster/tid_time.ts";
+import { tidFromTime, timeOfTid } from "../../nodes/cluster/tid_time.ts";
 import { MAX_TID, type Nid, type Tid, tid } from "../../nodes/codec/ids.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
 
@@ -68,14 +68,10 @@ function tidOfTimestamp(text: string): Tid | null {
   const whole = Math.floor(time);
   const second = whole % MINUTE_S;
   const minuteMs = (whole - second) * 1000;
-  if (new Date(minuteMs).getUTCFullYear() >= YEAR_LIMIT || !(minuteMs <= MAX_DATE_MS)) return null;
+  if (minuteMs >= timeOfTid(MAX_TID)) return null;
   const low = Math.trunc((second + (time - whole)) / (MINUTE_S / LOW_RANGE));
   return tid(tidFromTime(minuteMs) + BigInt(Math.min(low, LOW_RANGE - 1)));
 }
-
-/** The first year whose tids do not fit in 63 bits, rounded down; and the last time of all. */
-const YEAR_LIMIT = 5900;
-const MAX_DATE_MS = 8.64e15;
 
 function lowerCase(names: readonly string[]): string {
   return names.join(", ").toLowerCase();
