@@ -115,10 +115,13 @@ export class SimulatedSocket implements Socket {
 
   destroy(): void {
     if (this.#over) return;
-    const isReset = this.#arrived.length > 0;
+    const hasUnread = this.#arrived.length > 0;
     this.#finish();
     this.#soon(() => this.#events?.closed(null));
-    this.#world.clock.at(this.#arrivalMs(), () => this.#peer?.ended(isReset));
+    this.#world.clock.at(this.#arrivalMs(), () => {
+      if (hasUnread) this.#peer?.reset();
+      else this.#peer?.ended();
+    });
   }
 
   /** The process is gone: its kernel closes the connection, and nobody here is told. */
@@ -176,7 +179,7 @@ export class SimulatedSocket implements Socket {
       });
     }
     if (!this.#ending) return;
-    clock.at(this.#arrivalMs(), () => this.#peer?.ended(false));
+    clock.at(this.#arrivalMs(), () => this.#peer?.ended());
     // Once is enough.
     this.#windowBytes = 0;
   }
@@ -190,17 +193,32 @@ export class SimulatedSocket implements Socket {
 
   /** Bytes of the peer came over the network. */
   arrive(piece: Uint8Array): void {
-    if (this.#over) return;
+    if (this.#over) {
+      // Nobody is there any more: the sender is told.
+      this.#world.clock.at(this.#arrivalMs(), () => this.#peer?.reset());
+      return;
+    }
     this.#arrived.push(piece);
     this.#deliver();
   }
 
-  /** The peer's side is over: after what it sent, or at once when it reset the connection. */
-  ended(isReset: boolean): void {
+  /** The peer's side is over, after what it sent. */
+  ended(): void {
     if (this.#over) return;
-    if (isReset) this.#arrived.length = 0;
     this.#peerEnded = true;
     this.#deliver();
+  }
+
+  /** The peer is gone: what is on its way in either direction is lost. */
+  reset(): void {
+    if (this.#over) return;
+    this.#arrived.length = 0;
+    this.#peerEnded = true;
+    // A paused socket notices it by what it can't send.
+    if (this.#paused && this.#unsentBytes > 0) {
+      this.#finish();
+      this.#soon(() => this.#events?.closed(null));
+    } else this.#deliver();
   }
 
   #scheduleDelivery(): void {
@@ -227,7 +245,7 @@ export class SimulatedSocket implements Socket {
       this.#finish();
       this.#events.closed(null);
       // An end is an end: what this side had not sent is lost, and the peer's side ends too.
-      this.#world.clock.at(this.#arrivalMs(), () => this.#peer?.ended(false));
+      this.#world.clock.at(this.#arrivalMs(), () => this.#peer?.ended());
     }
   }
 }
