@@ -1,5 +1,6 @@
 /** Turns the errors of sockets and TLS into the words in which people are told of them. */
 
+import { addressText } from "../codec/address_text.ts";
 import { NetworkError } from "../errors.ts";
 import type { Address } from "./host.ts";
 
@@ -30,11 +31,6 @@ const REASONS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: NOT_SIGNED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: NOT_SIGNED,
 };
-
-/** `127.0.0.1:10000`, `[::1]:10000`. */
-function addressText({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 function codeOf(error: unknown): string {
   if (error instanceof Error && "code" in error) return String(error.code);

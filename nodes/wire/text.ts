@@ -1,6 +1,6 @@
 /** Texts that travel as bytes (names and messages, in UTF-8), and addresses as people read them. */
 
-import type { Address } from "../host/host.ts";
+export { addressText } from "../codec/address_text.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -13,9 +13,4 @@ export function encodeText(text: string): Uint8Array {
 /** Bytes as a text; what is not UTF-8 is replaced, since it is only shown. */
 export function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
-}
-
-/** `127.0.0.1:10000`, `[::1]:10000`. */
-export function addressText({ host, port }: Address): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
