@@ -56,12 +56,19 @@ export type { BeginOptions, TransactionMetadata } from "./nodes/client/begin.ts"
 export type { CacheStatistics, Revision } from "./nodes/client/cache.ts";
 export type { Client } from "./nodes/client/client.ts";
 export type { Conflict, ConflictResolver } from "./nodes/client/conflicts.ts";
+export type {
+  HistoryEntry,
+  Page,
+  TransactionInformation,
+  TransactionRange,
+  TransactionRecord,
+} from "./nodes/client/history.ts";
 export type { Invalidation, InvalidationListener } from "./nodes/client/invalidations.ts";
 export type { Compression } from "./nodes/client/object_data.ts";
-export type { ClientOptions, ConnectOptions } from "./nodes/client/options.ts";
+export type { CallOptions, ClientOptions, ConnectOptions } from "./nodes/client/options.ts";
 export type { LoadedObject, SnapshotTransaction } from "./nodes/client/snapshot.ts";
 export type { TransactFunction, TransactOptions } from "./nodes/client/transact.ts";
-export type { CallOptions, StoredObject, Transaction } from "./nodes/client/transaction.ts";
+export type { StoredObject, Transaction } from "./nodes/client/transaction.ts";
 export {
   ClosedError,
   ConflictError,

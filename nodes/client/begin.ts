@@ -8,7 +8,8 @@ import { fromMaster, ReadOnlyError } from "./errors.ts";
 import { DEFAULT_CACHE_BYTES } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 import type { Session } from "./session.ts";
-import { type CallOptions, Transaction } from "./transaction.ts";
+import type { CallOptions } from "./options.ts";
+import { Transaction } from "./transaction.ts";
 import type { Metadata } from "./vote.ts";
 import { Writer } from "./writer.ts";
 
@@ -67,7 +68,7 @@ function newTransaction(parts: Parts, { session, ttid, options }: {
     compression: parts.options.compress ?? true,
     resolve: (write, committed) => parts.conflicts.resolve(write, committed),
   });
-  return new Transaction(writer, parts.finisher, metadataOf(options));
+  return new Transaction(parts, writer, metadataOf(options));
 }
 
 function metadataOf({ user, description, extension }: TransactionMetadata): Metadata {

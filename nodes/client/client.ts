@@ -4,19 +4,33 @@
  * under a simulated one.
  */
 
-import { Ping } from "../../gen/packets.ts";
-import { type Oid, type Tid } from "../codec/ids.ts";
+import { AskPack, Ping } from "../../gen/packets.ts";
+import { type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import { ConfigurationError, NetworkError } from "../errors.ts";
 import type { Address, ClientHost } from "../host/host.ts";
 import { assertWritable, type BeginOptions, beginTransaction } from "./begin.ts";
 import type { CacheStatistics, Revision } from "./cache.ts";
-import { closedError, CreationUndoneError, DoesNotExistError, NotFoundError } from "./errors.ts";
+import {
+  closedError,
+  CreationUndoneError,
+  DoesNotExistError,
+  NotFoundError,
+  StorageError,
+} from "./errors.ts";
+import {
+  History,
+  type HistoryEntry,
+  type Page,
+  type TransactionInformation,
+  type TransactionRange,
+  type TransactionRecord,
+} from "./history.ts";
 import type { Invalidation, InvalidationListener } from "./invalidations.ts";
 import { after } from "./loads.ts";
-import type { ClusterOptions } from "./options.ts";
+import type { CallOptions, ClusterOptions } from "./options.ts";
 import { assemble, type Parts } from "./parts.ts";
 import { type TransactFunction, type TransactOptions, Transactor } from "./transact.ts";
-import type { CallOptions, Transaction } from "./transaction.ts";
+import type { Transaction } from "./transaction.ts";
 import { checkCompression } from "./url.ts";
 
 /**
@@ -74,11 +88,13 @@ async function resolveMasters(host: ClientHost, masters: readonly Address[]): Pr
 export class Client implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #transactor: Transactor;
+  readonly #history: History;
 
   /** @ignore */
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#transactor = new Transactor(parts);
+    this.#history = new History(parts);
   }
 
   /** The last transaction that this client knows of; 0 for an empty database. */
@@ -160,6 +176,67 @@ export class Client implements AsyncDisposable {
     const { signal } = options;
     const session = await this.#parts.master.session({ signal });
     return await beginTransaction(this.#parts, session, options);
+  }
+
+  /**
+   * Undoes a committed transaction by a new one. Resolves with the new transaction's id. Rejects
+   * with an UndoError when it can't be undone, with a NotFoundError when there is no such
+   * transaction, otherwise as `begin` and `Transaction.finish` do.
+   */
+  async undo(undone: Tid, options: BeginOptions = {}): Promise<Tid> {
+    await using transaction = await this.begin(options);
+    await transaction.undo(undone, options);
+    return await transaction.finish(options);
+  }
+
+  /**
+   * Tells of the revisions of an object, the newest first: those from number `first` up to but
+   * without `last`, or only the newest. Rejects with a NotFoundError when there are none.
+   */
+  async history(oid: Oid, page?: Page): Promise<HistoryEntry[]> {
+    this.#assertOpen();
+    return await this.#history.object(oid, page);
+  }
+
+  /** Tells of the latest transactions, the newest first: the last 20, or those of a page. */
+  async undoLog(page?: Page): Promise<TransactionInformation[]> {
+    this.#assertOpen();
+    return await this.#history.latest(page);
+  }
+
+  /** Tells of a transaction. Rejects with a NotFoundError. */
+  async transaction(tid: Tid, options?: CallOptions): Promise<TransactionInformation> {
+    this.#assertOpen();
+    return await this.#history.transaction(tid, options);
+  }
+
+  /** Goes through all transactions that are committed now, or those of a range, in order. */
+  transactions(range?: TransactionRange): AsyncIterableIterator<TransactionInformation> {
+    this.#assertOpen();
+    return this.#history.transactions(range);
+  }
+
+  /** Goes through what a transaction stored; what was packed since is left out. */
+  records(
+    transaction: Pick<TransactionInformation, "tid" | "oids">,
+    options?: CallOptions,
+  ): AsyncIterableIterator<TransactionRecord> {
+    this.#assertOpen();
+    return this.#history.records(transaction, options);
+  }
+
+  /**
+   * Removes the revisions that nobody sees any more who looks at `tid` or later. Resolves when all
+   * storages have done so. Rejects with a StorageError when they are packing already.
+   */
+  async pack(tid: Tid, options?: CallOptions): Promise<void> {
+    assertWritable(this.#parts);
+    if (tid === ZERO_TID) throw new StorageError("expected a time after 1900, found none");
+    const { status } = await this.#parts.master.ask(AskPack, { tid }, options);
+    if (!status) {
+      throw new StorageError("the storages are packing already: wait until they are done");
+    }
+    this.#parts.view.cache.clear();
   }
 
   /**

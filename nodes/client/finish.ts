@@ -85,7 +85,7 @@ export class Finisher {
 
   async #askStorage(ttid: Tid, options: WaitOptions): Promise<Tid | null> {
     const request = {
-      id: ttid,
+      where: ttid,
       type: AskFinalTID,
       packet: { ttid },
       accept: (answer: { readonly tid: Tid | null }) => answer,

@@ -67,7 +67,7 @@ export class Loads {
   /** Finds a revision, deletions included, past the cache. Rejects with a NotFoundError. */
   async find(packet: AskObject, options?: WaitOptions): Promise<FoundRevision> {
     try {
-      return await this.#reads.ask({ id: packet.oid, type: AskObject, packet, accept }, options);
+      return await this.#reads.ask({ where: packet.oid, type: AskObject, packet, accept }, options);
     } catch (error) {
       if (error instanceof PeerError) throw fromPeer(error, describe(packet));
       throw error;

@@ -40,3 +40,8 @@ export interface ClusterOptions extends ClientOptions {
   /** Keeps the masters that are learnt of, such as in a file. */
   readonly keepMasters?: (masters: MasterList) => void;
 }
+
+/** How a call may be ended early. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}

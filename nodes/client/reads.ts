@@ -17,8 +17,8 @@ import type { Session } from "./session.ts";
 
 /** What to ask, and where. */
 export interface ReadRequest<T, A, R> {
-  /** An id of the partition that is asked. */
-  readonly id: Oid | Tid;
+  /** The partition that is asked about: an id in it, or its number. */
+  readonly where: Oid | Tid | number;
   readonly type: RequestType<T, A, Codecs>;
   readonly packet: T;
   /** Takes an answer; null when it can't be right, so that another storage has to be asked. */
@@ -26,6 +26,8 @@ export interface ReadRequest<T, A, R> {
   /** A storage not to ask. */
   avoid?(nid: Nid): boolean;
 }
+
+type AnyRequest = ReadRequest<unknown, unknown, unknown>;
 
 export class Reads {
   readonly #host: ClientHost;
@@ -65,9 +67,10 @@ export class Reads {
   }
 
   /** The storages to ask, in this order. */
-  #choose({ table, nodes }: Session, { id, avoid }: { id: Oid | Tid; avoid?(nid: Nid): boolean }) {
+  #choose({ table, nodes }: Session, { where, avoid }: Pick<AnyRequest, "where" | "avoid">): Nid[] {
     const nids: Nid[] = [];
-    for (const { nid } of table.readableCells(table.partition(id))) {
+    const partition = typeof where === "number" ? where : table.partition(where);
+    for (const { nid } of table.readableCells(partition)) {
       if (nodes.isRunning(nid) && !avoid?.(nid)) nids.push(nid);
     }
     if (nids.length < 2) return nids;

@@ -9,7 +9,7 @@ import { MAX_TRANSACT_BYTES } from "./limits.ts";
 import { after, type Loads } from "./loads.ts";
 import type { OidPool } from "./oids.ts";
 import type { Session } from "./session.ts";
-import type { CallOptions } from "./transaction.ts";
+import type { CallOptions } from "./options.ts";
 
 /** An object as it was found. */
 export interface LoadedObject {

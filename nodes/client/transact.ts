@@ -8,7 +8,8 @@ import type { Oid, Tid } from "../codec/ids.ts";
 import { delay } from "../cluster/delay.ts";
 import { assertWritable, beginTransaction, type TransactionMetadata } from "./begin.ts";
 import { TransientError } from "./errors.ts";
-import { DEFAULT_RETRIES, MAX_BACKOFF_MS, MAX_PARALLEL_READS, MIN_BACKOFF_MS } from "./limits.ts";
+import { DEFAULT_RETRIES, MAX_BACKOFF_MS, MIN_BACKOFF_MS } from "./limits.ts";
+import { inParallel } from "./parallel.ts";
 import type { Parts } from "./parts.ts";
 import type { Session } from "./session.ts";
 import { type Change, SnapshotTransaction } from "./snapshot.ts";
@@ -92,7 +93,7 @@ export class Transactor {
     readonly checks: readonly [Oid, Tid][];
   }, options: TransactOptions): Promise<Tid> {
     const { signal } = options;
-    const bases = await basesOf(tx, changes);
+    const bases = await inParallel(changes, ([oid, change]) => tx.baseOf(oid, change));
     const transaction = await beginTransaction(this.#parts, session, options);
     try {
       for (const [at, [oid, { data }]] of changes.entries()) {
@@ -109,17 +110,4 @@ export class Transactor {
       transaction.abort();
     }
   }
-}
-
-/** The revisions that changes are based on, those not known yet loaded side by side. */
-async function basesOf(
-  tx: SnapshotTransaction,
-  changes: readonly [Oid, Change][],
-): Promise<Tid[]> {
-  const bases: Tid[] = [];
-  for (let start = 0; start < changes.length; start += MAX_PARALLEL_READS) {
-    const some = changes.slice(start, start + MAX_PARALLEL_READS);
-    bases.push(...await Promise.all(some.map(([oid, change]) => tx.baseOf(oid, change))));
-  }
-  return bases;
 }

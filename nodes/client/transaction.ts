@@ -9,7 +9,9 @@ import { hexId, type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import { NeoError } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import { ConflictError, StorageError } from "./errors.ts";
-import type { Finisher } from "./finish.ts";
+import type { CallOptions } from "./options.ts";
+import type { Parts } from "./parts.ts";
+import { undo } from "./undo.ts";
 import { type Metadata, vote } from "./vote.ts";
 import type { Writer } from "./writer.ts";
 import type { Write } from "./writes.ts";
@@ -23,26 +25,21 @@ export interface StoredObject {
   readonly owned?: boolean;
 }
 
-/** How a call may be ended early. */
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
 type State = "open" | "voting" | "voted" | "finishing" | "committed" | "ended";
 
 export class Transaction implements AsyncDisposable {
   /** The transaction's temporary id: the final one comes with the commit. */
   readonly ttid: Tid;
   readonly #writer: Writer;
-  readonly #finisher: Finisher;
+  readonly #parts: Parts;
   readonly #metadata: Metadata;
   #state: State = "open";
 
   /** @ignore `client.begin` makes them. */
-  constructor(writer: Writer, finisher: Finisher, metadata: Metadata) {
+  constructor(parts: Parts, writer: Writer, metadata: Metadata) {
+    this.#parts = parts;
     this.ttid = writer.ttid;
     this.#writer = writer;
-    this.#finisher = finisher;
     this.#metadata = metadata;
     writer.session.transactions.set(this.ttid, {
       deadlock: (lockingTid) => writer.deadlock(lockingTid),
@@ -73,6 +70,16 @@ export class Transaction implements AsyncDisposable {
     // What is stored is checked already, and a storage takes one check of an object only.
     if (this.#writer.writes.get(oid) !== undefined) return this.#assertState("open");
     await this.#write({ oid, kind: "check", base: serial, data: null }, options);
+  }
+
+  /**
+   * Stores what undoes a committed transaction. Resolves with the objects that it concerns.
+   * Rejects with an UndoError when it can't be undone, with a NotFoundError when there is no such
+   * transaction, otherwise as `store` does.
+   */
+  async undo(undone: Tid, options: CallOptions = {}): Promise<Oid[]> {
+    this.#assertState("open");
+    return await undo(this.#parts, { writer: this.#writer, undone }, options);
   }
 
   async #write(
@@ -121,7 +128,7 @@ export class Transaction implements AsyncDisposable {
     this.#writer.assertSound();
     this.#state = "finishing";
     try {
-      const tid = await this.#finisher.finish(this.#writer, signal);
+      const tid = await this.#parts.finisher.finish(this.#writer, signal);
       this.#state = "committed";
       return tid;
     } catch (error) {
