@@ -21,6 +21,7 @@ export interface EndpointOptions {
 
 export class Endpoint {
   readonly #options: EndpointOptions;
+  // The last attempts, the oldest first; those that limit nothing any more are forgotten.
   readonly #lastDial = new Map<string, number>();
 
   constructor(options: EndpointOptions) {
@@ -40,13 +41,23 @@ export class Endpoint {
       if (waitMs <= 0) break;
       await delay(host, waitMs, signal);
     }
-    this.#lastDial.set(key, host.monotonic());
+    this.#dialed(key);
     const socket = await network.connect(address);
     if (signal?.aborted) {
       socket.destroy();
       throw signal.reason;
     }
     return this.#connection(socket, { label, dialed: true });
+  }
+
+  #dialed(key: string): void {
+    const now = this.#options.host.monotonic();
+    for (const [other, last] of this.#lastDial) {
+      if (now - last < DIAL_INTERVAL_MS) break;
+      this.#lastDial.delete(other);
+    }
+    this.#lastDial.delete(key);
+    this.#lastDial.set(key, now);
   }
 
   /** Lifts the limit for an address: the next attempt is made at once. */

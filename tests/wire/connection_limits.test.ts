@@ -182,6 +182,24 @@ Deno.test("a peer that does not take its answers is not read from", async () => 
   await world.run(() => connection.closed);
 });
 
+Deno.test("who opened the connection reads on while its peer does not", async () => {
+  for (const dialed of [true, false]) {
+    const { sink, connection } = onSink({ dialed });
+    connection.start(nothing);
+    sink.isFull = true;
+    connection.notify(p.AskStoreObject, store(1000));
+    await Promise.resolve();
+    assert.equal(connection.congested, true);
+    assert.equal(sink.paused, !dialed);
+    sink.isFull = false;
+    const waits = connection.drained();
+    sink.events?.drained();
+    await waits;
+    assert.equal(connection.congested, false);
+    assert.equal(sink.paused, false);
+  }
+});
+
 Deno.test("the end of a connection frees who waits for a peer that does not read", async () => {
   const { sink, connection } = onSink();
   connection.start(nothing);

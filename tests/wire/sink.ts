@@ -45,13 +45,16 @@ export class Sink implements Socket {
 }
 
 /** A connection of a node on a {@link Sink}, which must not fail for a reason of its own. */
-export function onSink(): { sink: Sink; connection: Connection; log(): readonly string[] } {
+export function onSink(
+  { dialed = false } = {},
+): { sink: Sink; connection: Connection; log(): readonly string[] } {
   const sink = new Sink();
   const world = new SimulatedWorld(1);
   const connection = new Connection(sink, {
     host: world.host("node"),
     dialect: neo_1_11,
     label: "?",
+    dialed,
     fatal: (error) => assert.fail(String(error)),
   });
   return { sink, connection, log: () => world.eventLog };
