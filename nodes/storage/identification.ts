@@ -113,8 +113,8 @@ export class Identification {
     this.#options.peers.identified(nid, connection);
     connection.label = `${nidText(nid)} (${connection.label})`;
     const service = operation.isBackup
-      ? new ReadOnlyClientService(operation.service, { nid, connection })
-      : new ClientService(operation.service, { nid, connection });
+      ? new ReadOnlyClientService(operation.context, { nid, connection })
+      : new ClientService(operation.context, { nid, connection });
     connection.setReceiver(clientToStorage(service));
     // The client may only have lost this node: what it has voted waits for the master's word.
     connection.onClose(() => operation.transactions.abortOf(nid, { evenVoted: false }));

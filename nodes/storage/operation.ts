@@ -26,12 +26,11 @@ import { type Tid, ZERO_TID } from "../codec/ids.ts";
 import type { Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Backend } from "./backend/backend.ts";
-import { then } from "./backend/eventual.ts";
+import { then, unawaited } from "./backend/eventual.ts";
 import { Reads } from "./clients/reads.ts";
 import { OutdatedCells } from "./outdated_cells.ts";
 import type { Session } from "./session.ts";
-import type { RebaseOptions } from "./transactions/rebase.ts";
-import { Transactions } from "./transactions/transactions.ts";
+import { type TransactionContext, Transactions } from "./transactions/transactions.ts";
 
 export class Operation implements MasterToStorageOperation {
   readonly #session: Session;
@@ -39,6 +38,8 @@ export class Operation implements MasterToStorageOperation {
   readonly #reads: Reads;
   readonly #outdated: OutdatedCells;
   readonly transactions: Transactions;
+  /** What those who serve clients need. */
+  readonly context: TransactionContext;
   #packing: Promise<unknown> = Promise.resolve();
   #isOver = false;
 
@@ -55,21 +56,13 @@ export class Operation implements MasterToStorageOperation {
         replicationDone: (offset, tid) => master.notify(NotifyReplicationDone, { offset, tid }),
       },
     });
-    this.#reads = new Reads({ backend, assignment, transactions: this.transactions });
+    this.context = { backend, assignment, transactions: this.transactions };
+    this.#reads = new Reads(this.context);
     this.#outdated = new OutdatedCells({
       log: host.log,
       master,
       transactions: this.transactions,
     });
-  }
-
-  /** What those who serve clients need. */
-  get service(): RebaseOptions {
-    return {
-      backend: this.#backend,
-      assignment: this.#session.assignment,
-      transactions: this.transactions,
-    };
   }
 
   /** Whether this node is that of a backup cluster, whose clients only read. */
@@ -149,7 +142,11 @@ export class Operation implements MasterToStorageOperation {
     for (const offset of readable) this.transactions.catchingUp.forget(offset);
     if (outdated.length > 0) this.#outdated.mark(outdated);
     // The master is asked when nothing can make this node forget that it has to catch up.
-    void this.#backend.commit().then(() => this.#isOver || this.#outdated.ask(outdated));
+    unawaited(
+      this.#backend.commit().then(() => {
+        if (!this.#isOver) this.#outdated.ask(outdated);
+      }),
+    );
   }
 
   askFinalTID({ ttid }: AskFinalTID): Reply<AnswerFinalTID> {

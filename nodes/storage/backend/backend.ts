@@ -179,6 +179,65 @@ export interface PendingTable {
   dropAll(): void;
 }
 
+/** A committed transaction, as replicas exchange it. */
+export interface ReplicaTransaction extends TransactionRecord {
+  readonly tid: Tid;
+  readonly ttid: Tid;
+}
+
+/** A committed revision of an object, as replicas exchange it. */
+export interface ReplicaObject {
+  readonly oid: Oid;
+  readonly tid: Tid;
+  /** The data, also those of an undo; null where its creation was undone. */
+  readonly value: StoredData | null;
+  /** For an undo: the revision whose data it has. */
+  readonly valueTid: Tid | null;
+}
+
+/** Which revision of which object. */
+export interface RevisionKey {
+  readonly tid: Tid;
+  readonly oid: Oid;
+}
+
+/** Revisions of a partition from (`minTid`, `minOid`) to `maxTid`, in the order of (tid, oid). */
+export interface RevisionRange {
+  readonly offset: number;
+  readonly minTid: Tid;
+  readonly minOid: Oid;
+  readonly maxTid: Tid;
+  readonly count: number;
+}
+
+/** What replicas compare and exchange: committed rows of one partition, in the order of tids. */
+export interface ReplicaTable {
+  revisions(range: RevisionRange): Eventual<RevisionKey[]>;
+  transaction(tid: Tid): Eventual<ReplicaTransaction | null>;
+  object(key: RevisionKey): Eventual<ReplicaObject | null>;
+  /** Adds a transaction unless it is there. */
+  addTransaction(transaction: ReplicaTransaction): void;
+  /** Adds a revision unless it is there. An undo shares the data of the revision it goes back to. */
+  addObject(object: ReplicaObject): Eventual<void>;
+  deleteTransactions(tids: readonly Tid[]): void;
+  deleteObjects(keys: readonly RevisionKey[]): Eventual<void>;
+  /** The greatest tids of a partition's transactions and revisions. */
+  lastTids(offset: number): Eventual<{ trans: Tid | null; obj: Tid | null }>;
+  /** Gives undos the data that they could not get when they were voted: {@link UndoCompletion}. */
+  completeUndos(completion: UndoCompletion): Promise<number>;
+}
+
+/**
+ * An order to look for undos of a partition without data whose targets have been replicated since.
+ * Resolves with the number of those that lack their target.
+ */
+export interface UndoCompletion {
+  readonly offset: number;
+  readonly pause: Pause;
+  /** A transaction that has voted gets these data for one of its undos; it has to hold them. */
+  found(undo: { readonly ttid: Tid; readonly oid: Oid; readonly dataId: DataId }): void;
+}
+
 /** Orders that concern much of the database. */
 export interface Maintenance {
   /** The greatest ids of some partitions. */
@@ -220,6 +279,7 @@ export interface Backend {
   readonly data: DataTable;
   readonly pending: PendingTable;
   readonly maintenance: Maintenance;
+  readonly replica: ReplicaTable;
   /** Which host and disk the data are on: what the master spreads replicas over. */
   readonly devpath: readonly string[];
   /**

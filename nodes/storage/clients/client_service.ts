@@ -34,19 +34,20 @@ import type { Reply } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import { then } from "../backend/eventual.ts";
 import { checksumOf } from "../checksum.ts";
-import { rebaseObject, type RebaseOptions, rebaseTransaction } from "../transactions/rebase.ts";
-import { hasNoData, type Requester } from "../transactions/transactions.ts";
+import { rebaseObject, rebaseTransaction } from "../transactions/rebase.ts";
+import { checkSerial, hasNoData, storeObject } from "../transactions/stores.ts";
+import type { Requester, TransactionContext } from "../transactions/transactions.ts";
 import { Reads } from "./reads.ts";
 
 export class ClientService implements ClientToStorage {
-  readonly #options: RebaseOptions;
+  readonly #context: TransactionContext;
   readonly #requester: Requester;
   readonly #reads: Reads;
 
-  constructor(options: RebaseOptions, requester: Requester) {
-    this.#options = options;
+  constructor(context: TransactionContext, requester: Requester) {
+    this.#context = context;
     this.#requester = requester;
-    this.#reads = new Reads(options);
+    this.#reads = new Reads(context);
   }
 
   askObject(packet: AskObject): Reply<AnswerObject> {
@@ -88,34 +89,34 @@ export class ClientService implements ClientToStorage {
         throw new Refusal("PROTOCOL_ERROR", `wrong checksum of ${hexId(packet.oid)}`);
       }
     }
-    return this.#options.transactions.store(packet, this.#requester);
+    return storeObject(this.#context, packet, this.#requester);
   }
 
   askCheckCurrentSerial(packet: AskCheckCurrentSerial): Reply<AnswerCheckCurrentSerial> {
-    return this.#options.transactions.check(packet, this.#requester);
+    return checkSerial(this.#context, packet, this.#requester);
   }
 
   askStoreTransaction(packet: AskStoreTransaction): Reply<AnswerStoreTransaction> {
-    const { transactions } = this.#options;
+    const { transactions } = this.#context;
     const transaction = transactions.register(packet.ttid, this.#requester);
     return then(transactions.vote(transaction, packet), () => ({}));
   }
 
   askVoteTransaction({ ttid }: AskVoteTransaction): Reply<AnswerVoteTransaction> {
-    return then(this.#options.transactions.voteKnown(ttid), () => ({}));
+    return then(this.#context.transactions.voteKnown(ttid), () => ({}));
   }
 
   askRebaseTransaction(packet: AskRebaseTransaction): Reply<AnswerRebaseTransaction> {
-    const oids = rebaseTransaction(this.#options, packet, this.#requester);
+    const oids = rebaseTransaction(this.#context, packet, this.#requester);
     return then(oids, (oids: readonly Oid[]) => ({ oids }));
   }
 
   askRebaseObject(packet: AskRebaseObject): Reply<AnswerRebaseObject> {
-    return rebaseObject(this.#options, packet, this.#requester);
+    return rebaseObject(this.#context, packet, this.#requester);
   }
 
   abortTransaction({ ttid }: AbortTransaction): void {
-    this.#options.transactions.abort(ttid);
+    this.#context.transactions.abort(ttid);
   }
 }
 

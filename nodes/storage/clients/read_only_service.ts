@@ -21,22 +21,22 @@ import { hexId, MAX_TID, type Tid, tid, ZERO_TID } from "../../codec/ids.ts";
 import type { Reply } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import { then } from "../backend/eventual.ts";
-import type { Requester } from "../transactions/transactions.ts";
-import { Reads, type ReadsOptions } from "./reads.ts";
+import type { Requester, TransactionContext } from "../transactions/transactions.ts";
+import { Reads } from "./reads.ts";
 
 export class ReadOnlyClientService implements ClientToStorage {
-  readonly #options: ReadsOptions;
+  readonly #context: TransactionContext;
   readonly #requester: Requester;
   readonly #reads: Reads;
 
-  constructor(options: ReadsOptions, requester: Requester) {
-    this.#options = options;
+  constructor(context: TransactionContext, requester: Requester) {
+    this.#context = context;
     this.#requester = requester;
-    this.#reads = new Reads(options);
+    this.#reads = new Reads(context);
   }
 
   get #backupTid(): Tid {
-    return this.#options.backend.settings.backupTid ?? ZERO_TID;
+    return this.#context.backend.settings.backupTid ?? ZERO_TID;
   }
 
   askObject({ oid, at, before }: AskObject): Reply<AnswerObject> {

@@ -20,10 +20,9 @@ import type {
 import { hexId, type Oid, type Tid } from "../../codec/ids.ts";
 import type { Reply } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
-import type { Assignment } from "../assignment.ts";
-import type { Backend, ObjectRecord, Revision } from "../backend/backend.ts";
+import type { ObjectRecord, Revision } from "../backend/backend.ts";
 import { type Eventual, inTurn, then } from "../backend/eventual.ts";
-import type { Requester, Transactions } from "../transactions/transactions.ts";
+import type { Requester, TransactionContext } from "../transactions/transactions.ts";
 import { MAX_HISTORY, MAX_TIDS } from "./limits.ts";
 
 /** For AskTIDs: all partitions that can be read here. */
@@ -33,23 +32,17 @@ const ALL_PARTITIONS = 0xffff_ffff;
 const NO_CHECKSUM = new Uint8Array(20);
 const NO_BYTES = new Uint8Array(0);
 
-export interface ReadsOptions {
-  readonly backend: Backend;
-  readonly assignment: Assignment;
-  readonly transactions: Transactions;
-}
-
 export class Reads {
-  readonly #options: ReadsOptions;
+  readonly #context: TransactionContext;
 
-  constructor(options: ReadsOptions) {
-    this.#options = options;
+  constructor(context: TransactionContext) {
+    this.#context = context;
   }
 
   object(packet: AskObject, requester: Requester): Reply<AnswerObject> {
-    const { transactions } = this.#options;
+    const { transactions } = this.#context;
     const { oid } = packet;
-    if (!transactions.isReadLocked(oid)) return this.#load(oid, packet);
+    if (!transactions.readLocks.isLocked(oid)) return this.#load(oid, packet);
     return this.#whenFinished([oid], requester, () => this.#load(oid, packet));
   }
 
@@ -58,13 +51,13 @@ export class Reads {
     { connection }: Requester,
     read: () => Eventual<A>,
   ): Reply<A> {
-    const { transactions } = this.#options;
-    const mustWait = () => oids.some((oid) => transactions.isReadLocked(oid));
-    return transactions.whenFinished({ connection, what: "a read" }, mustWait, read);
+    const { transactions } = this.#context;
+    const mustWait = () => oids.some((oid) => transactions.readLocks.isLocked(oid));
+    return transactions.readLocks.serve({ connection, what: "a read" }, mustWait, read);
   }
 
   #load(oid: Oid, revision: Revision): Eventual<AnswerObject> {
-    const { assignment, backend } = this.#options;
+    const { assignment, backend } = this.#context;
     assignment.requireReadable(assignment.partition(oid));
     return then(backend.objects.load(oid, revision), (found) => {
       if (found !== null) return answerObject(oid, found);
@@ -78,7 +71,7 @@ export class Reads {
     const { oid, first } = packet;
     const count = Math.min(countOf(packet), MAX_HISTORY);
     return this.#whenFinished([oid], requester, () => {
-      const { assignment, backend } = this.#options;
+      const { assignment, backend } = this.#context;
       assignment.requireReadable(assignment.partition(oid));
       return then(backend.objects.history(oid, { first, count }), (history) => {
         if (history.length === 0) throw new Refusal("OID_NOT_FOUND", hexId(oid));
@@ -88,7 +81,7 @@ export class Reads {
   }
 
   transactionInformation(tid: Tid): Eventual<AnswerTransactionInformation> {
-    const { assignment, backend } = this.#options;
+    const { assignment, backend } = this.#context;
     assignment.requireReadable(assignment.partition(tid));
     return then(backend.transactions.load(tid), (record) => {
       if (record === null) throw new Refusal("TID_NOT_FOUND", `${hexId(tid)} does not exist`);
@@ -97,7 +90,7 @@ export class Reads {
   }
 
   tids(packet: AskTIDs): Eventual<AnswerTIDs> {
-    const { assignment, backend } = this.#options;
+    const { assignment, backend } = this.#context;
     const { first, partition } = packet;
     const count = Math.min(countOf(packet), MAX_TIDS);
     if (partition !== ALL_PARTITIONS) assignment.requireReadable(partition);
@@ -106,7 +99,7 @@ export class Reads {
   }
 
   tidsFrom({ minTid, maxTid, length, partition }: AskTIDsFrom): Eventual<AnswerTIDs> {
-    const { assignment, backend } = this.#options;
+    const { assignment, backend } = this.#context;
     assignment.requireReadable(partition);
     const count = Math.min(length, MAX_TIDS);
     const range = { offset: partition, min: minTid, max: maxTid, count };
@@ -120,7 +113,7 @@ export class Reads {
   #undoSerials({ ttid, ltid, undoneTid, oids }: AskObjectUndoSerial): Eventual<
     AnswerObjectUndoSerial
   > {
-    const { assignment, backend, transactions } = this.#options;
+    const { assignment, backend, transactions } = this.#context;
     for (const oid of oids) assignment.requireReadable(assignment.partition(oid));
     const undoSerials = new Map<Oid, UndoSerial>();
     const stores = transactions.get(ttid)?.stores;
@@ -135,7 +128,7 @@ export class Reads {
   }
 
   finalTid(ttid: Tid): Eventual<Tid | null> {
-    const { assignment, backend, transactions } = this.#options;
+    const { assignment, backend, transactions } = this.#context;
     const pending = transactions.get(ttid);
     if (pending !== undefined) return pending.tid;
     assignment.requireReadable(assignment.partition(ttid));

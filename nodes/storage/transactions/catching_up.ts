@@ -4,11 +4,18 @@
  * up-to-date, each pending write on it must be protected by a lock here.
  */
 
-import type { Tid } from "../../codec/ids.ts";
+import type { Oid, Tid } from "../../codec/ids.ts";
 import type { Assignment } from "../assignment.ts";
 import type { Eventual } from "../backend/eventual.ts";
 import type { Transaction } from "./transaction.ts";
-import type { WriteLocks } from "./write_locks.ts";
+
+/** What is needed of the write locks. */
+export interface GivenLocks {
+  /** Gives a lock to a transaction, whoever has it. Returns whether nobody else had it. */
+  give(oid: Oid, transaction: Transaction): boolean;
+  /** Checks locks that were given: what is in conflict is dropped. */
+  recheck(isConcerned: (oid: Oid) => boolean): Eventual<void>;
+}
 
 export interface CatchingUpOptions {
   readonly assignment: Assignment;
@@ -60,7 +67,7 @@ export class CatchingUp {
    * Turns accepted writes into locked ones, and tells the master of cells all of whose pending
    * writes are locked. Called after each change that may bring that about. It may free locks.
    */
-  settle(locks: WriteLocks, transactions: Iterable<Transaction>): Eventual<void> {
+  settle(locks: GivenLocks, transactions: Iterable<Transaction>): Eventual<void> {
     const ready = new Set<number>();
     for (const [offset, tid] of this.#replicated) if (tid !== null) ready.add(offset);
     if (ready.size === 0) return;

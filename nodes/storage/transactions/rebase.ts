@@ -8,41 +8,34 @@ import type { AnswerRebaseObject } from "../../../gen/packets.ts";
 import { hexId, MAX_TID, type Oid, type Tid } from "../../codec/ids.ts";
 import type { Reply } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
-import type { Assignment } from "../assignment.ts";
 import type { Backend } from "../backend/backend.ts";
 import { type Eventual, inTurn, then } from "../backend/eventual.ts";
 import type { Transaction } from "./transaction.ts";
-import { drop, type Requester, requireNotVoted, type Transactions } from "./transactions.ts";
+import type { Requester, TransactionContext } from "./transactions.ts";
 import { WAIT } from "./waiting_queue.ts";
 
 const NO_CONFLICT: AnswerRebaseObject = { conflict: null };
-
-export interface RebaseOptions {
-  readonly transactions: Transactions;
-  readonly backend: Backend;
-  readonly assignment: Assignment;
-}
 
 /**
  * Gives a transaction a new locking tid. The result are the objects whose locks it could not take
  * again at once: the client rebases them one by one.
  */
 export function rebaseTransaction(
-  options: RebaseOptions,
+  context: TransactionContext,
   { ttid, lockingTid }: { readonly ttid: Tid; readonly lockingTid: Tid },
   requester: Requester,
 ): Eventual<Oid[]> {
-  const { transactions } = options;
+  const { transactions } = context;
   const { locks } = transactions;
   const transaction = transactions.register(ttid, requester);
-  requireNotVoted(transaction);
+  transaction.requireNotVoted();
   if (lockingTid === MAX_TID) {
     throw new Refusal("PROTOCOL_ERROR", `${hexId(lockingTid)} is no locking tid`);
   }
   const candidates = [...transaction.serials.keys()];
   const isFirst = transaction.lockingTid !== MAX_TID;
   transaction.lockingTid = lockingTid;
-  const hadLockless = isFirst && letGo(options, transaction);
+  const hadLockless = isFirst && letGo(context, transaction);
   transactions.reordered(hadLockless);
   // There was another deadlock, and there will be another locking tid.
   if (transaction.lockingTid !== lockingTid) return [];
@@ -68,7 +61,10 @@ export function rebaseTransaction(
  * Frees the locks of a transaction. Writes without a lock become ordinary ones, unless their cell
  * is still being replicated. Returns whether there were any.
  */
-function letGo({ transactions, assignment }: RebaseOptions, transaction: Transaction): boolean {
+function letGo(
+  { transactions, assignment }: TransactionContext,
+  transaction: Transaction,
+): boolean {
   transactions.locks.release(transaction);
   let found = false;
   for (const oid of [...transaction.lockless]) {
@@ -81,14 +77,14 @@ function letGo({ transactions, assignment }: RebaseOptions, transaction: Transac
 
 /** Takes the lock of one object again, or gives back what was stored if that is outdated. */
 export function rebaseObject(
-  options: RebaseOptions,
+  context: TransactionContext,
   { ttid, oid }: { readonly ttid: Tid; readonly oid: Oid },
   { connection }: Requester,
 ): Reply<AnswerRebaseObject> {
-  const { transactions } = options;
+  const { transactions } = context;
   const transaction = transactions.get(ttid);
   if (transaction === undefined) return NO_CONFLICT;
-  requireNotVoted(transaction);
+  transaction.requireNotVoted();
   return transactions.whenUnlocked(transaction, { connection, what: "a rebase" }, () => {
     const serial = transaction.serials.get(oid);
     // The transaction was aborted, or another rebase of the object was answered by a conflict.
@@ -96,7 +92,7 @@ export function rebaseObject(
     return then(transactions.locks.lock(transaction, oid, serial), (outcome) => {
       if (outcome === "wait") return WAIT;
       if (typeof outcome === "string") return NO_CONFLICT;
-      return giveBack(options.backend, transaction, { oid, serial, conflictSerial: outcome });
+      return giveBack(context.backend, transaction, { oid, serial, conflictSerial: outcome });
     });
   });
 }
@@ -110,7 +106,7 @@ function giveBack(
     readonly conflictSerial: Tid;
   },
 ): Eventual<AnswerRebaseObject> {
-  const held = drop(transaction, oid);
+  const held = transaction.drop(oid);
   const [id] = held;
   if (id === undefined) return { conflict: { serial, conflictSerial, data: null } };
   return then(data.load(id), (stored) => {

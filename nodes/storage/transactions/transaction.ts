@@ -1,7 +1,8 @@
 /** What this node knows of one transaction of a client, from its first request to its end. */
 
-import type { Nid, Oid, Tid } from "../../codec/ids.ts";
-import type { PendingStore } from "../backend/backend.ts";
+import { hexId, type Nid, type Oid, type Tid } from "../../codec/ids.ts";
+import { Refusal } from "../../wire/refusal.ts";
+import type { DataId, PendingStore } from "../backend/backend.ts";
 
 export class Transaction {
   /**
@@ -25,5 +26,26 @@ export class Transaction {
 
   constructor(readonly ttid: Tid, readonly client: Nid) {
     this.lockingTid = ttid;
+  }
+
+  /** Refuses to change what has voted. */
+  requireNotVoted(): void {
+    if (this.voted) throw new Refusal("PROTOCOL_ERROR", `TXN ${hexId(this.ttid)} already voted`);
+  }
+
+  /** The data that it holds. */
+  held(): DataId[] {
+    const ids: DataId[] = [];
+    for (const { dataId } of this.stores.values()) if (dataId !== null) ids.push(dataId);
+    return ids;
+  }
+
+  /** Takes an object out of it. Returns the data that it held for it. */
+  drop(oid: Oid): DataId[] {
+    const id = this.stores.get(oid)?.dataId ?? null;
+    this.stores.delete(oid);
+    this.serials.delete(oid);
+    this.lockless.delete(oid);
+    return id === null ? [] : [id];
   }
 }

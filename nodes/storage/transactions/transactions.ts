@@ -6,18 +6,18 @@
  * disk a little later: the final tid of a locked transaction is enough to finish it after a crash.
  */
 
-import type { AskStoreObject } from "../../../gen/packets.ts";
-import { hexId, type Nid, type Oid, type Tid, ZERO_TID } from "../../codec/ids.ts";
+import { hexId, type Nid, type Oid, type Tid } from "../../codec/ids.ts";
 import type { Reply } from "../../codec/packet.ts";
 import type { ClientHost } from "../../host/host.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import type { Assignment } from "../assignment.ts";
-import type { Backend, DataId, PendingStore, TransactionMetadata } from "../backend/backend.ts";
-import { type Eventual, then } from "../backend/eventual.ts";
+import type { Backend, DataId, TransactionMetadata } from "../backend/backend.ts";
+import { type Eventual, unawaited } from "../backend/eventual.ts";
 import { CatchingUp } from "./catching_up.ts";
+import { ReadLocks } from "./read_locks.ts";
 import { Transaction } from "./transaction.ts";
-import { type Attempt, WAIT, type Waiting, WaitingQueue } from "./waiting_queue.ts";
-import { type LockOutcome, WriteLocks } from "./write_locks.ts";
+import { type Attempt, type Waiting, WaitingQueue } from "./waiting_queue.ts";
+import { WriteLocks } from "./write_locks.ts";
 
 /** Who asks. */
 export interface Requester {
@@ -40,27 +40,25 @@ export interface TransactionsOptions {
   readonly news: TransactionNews;
 }
 
-/** An answer to a store or a check: null for a lock, ZERO_TID without one, or the newer tid. */
-export interface StoreAnswer {
-  readonly conflict: Tid | null;
+/** What requests about transactions work on. */
+export interface TransactionContext {
+  readonly transactions: Transactions;
+  readonly backend: Backend;
+  readonly assignment: Assignment;
 }
-
-const LOCKED: StoreAnswer = { conflict: null };
-const NOT_LOCKED: StoreAnswer = { conflict: ZERO_TID };
 
 export class Transactions {
   readonly #options: TransactionsOptions;
   readonly #byTtid = new Map<Tid, Transaction>();
-  readonly #readLocks = new Map<Oid, Transaction>();
-  readonly #reads: WaitingQueue;
   readonly #writes: WaitingQueue;
   readonly locks: WriteLocks;
+  readonly readLocks: ReadLocks;
   readonly catchingUp: CatchingUp;
 
   constructor(options: TransactionsOptions) {
     this.#options = options;
     const { host, backend, assignment, news } = options;
-    this.#reads = new WaitingQueue(host);
+    this.readLocks = new ReadLocks(host);
     this.#writes = new WaitingQueue(host);
     this.catchingUp = new CatchingUp({
       assignment,
@@ -73,7 +71,7 @@ export class Transactions {
       catchingUp: this.catchingUp,
       deadlock: (ttid, lockingTid) => news.deadlock(ttid, lockingTid),
       reordered: (hadLockless) => this.reordered(hadLockless),
-      dropped: (transaction, oid) => this.#options.backend.data.discard(drop(transaction, oid)),
+      dropped: (transaction, oid) => backend.data.discard(transaction.drop(oid)),
     });
   }
 
@@ -97,74 +95,6 @@ export class Transactions {
     throw new Refusal("PROTOCOL_ERROR", `unknown ttid ${hexId(ttid)}`);
   }
 
-  /** Stores an object. The packet has been checked, but for the transaction's state. */
-  store(packet: AskStoreObject, requester: Requester): Reply<StoreAnswer> {
-    const { oid, serial, ttid } = packet;
-    const transaction = this.register(ttid, requester);
-    requireNotVoted(transaction);
-    let kept = packet;
-    return this.whenUnlocked(transaction, {
-      connection: requester.connection,
-      what: "a store",
-      keep: () => kept = withOwnBytes(packet),
-    }, () => {
-      // A transaction that ended meanwhile stores nothing.
-      if (transaction.ended) return NOT_LOCKED;
-      return then(this.locks.lock(transaction, oid, serial), (outcome) => {
-        if (outcome !== "locked" && outcome !== "lockless") return failed(outcome);
-        const answer = outcome === "locked" ? LOCKED : NOT_LOCKED;
-        return then(this.#keep(transaction, kept), () => answer);
-      });
-    });
-  }
-
-  #keep(transaction: Transaction, packet: AskStoreObject): Eventual<void> {
-    const { assignment, backend } = this.#options;
-    const { oid, dataSerial } = packet;
-    // A cell that is not complete gets by replication what an undo goes back to.
-    if (dataSerial === null || !assignment.isReadable(assignment.partition(oid))) {
-      return this.#put(transaction, packet);
-    }
-    return then(backend.objects.has(oid, dataSerial), (found) => {
-      if (found) return this.#put(transaction, packet);
-      throw new Refusal("OID_NOT_FOUND", `${hexId(oid)} at ${hexId(dataSerial)}`);
-    });
-  }
-
-  #put(transaction: Transaction, packet: AskStoreObject): Eventual<void> {
-    const { data } = this.#options.backend;
-    const { oid, dataSerial } = packet;
-    const replaced = transaction.stores.get(oid)?.dataId ?? null;
-    if (replaced !== null) data.discard([replaced]);
-    const store: PendingStore = { dataId: null, valueTid: dataSerial };
-    transaction.stores.set(oid, store);
-    if (hasNoData(packet)) return;
-    return then(data.store(oid, packet), (id) => {
-      if (transaction.stores.get(oid) === store) store.dataId = id;
-      else data.discard([id]);
-    });
-  }
-
-  /** Checks that an object's revision is the last one, and keeps it so until the end. */
-  check(
-    { ttid, oid, serial }: { readonly ttid: Tid; readonly oid: Oid; readonly serial: Tid },
-    requester: Requester,
-  ): Reply<StoreAnswer> {
-    const transaction = this.register(ttid, requester);
-    requireNotVoted(transaction);
-    const waiting = { connection: requester.connection, what: "a check" };
-    return this.whenUnlocked(transaction, waiting, () => {
-      if (transaction.ended) return NOT_LOCKED;
-      if (transaction.serials.has(oid)) {
-        throw new Refusal("PROTOCOL_ERROR", `TXN ${hexId(ttid)} has ${hexId(oid)} already`);
-      }
-      return then(this.locks.lock(transaction, oid, serial), (outcome) => {
-        if (outcome === "locked") return LOCKED;
-        return outcome === "lockless" ? NOT_LOCKED : failed(outcome);
-      });
-    });
-  }
-
   /** Serves a request as soon as it need not wait for a write lock. */
   whenUnlocked<A>(
     transaction: Transaction,
@@ -179,7 +109,7 @@ export class Transactions {
    * Resolves when that is on disk.
    */
   vote(transaction: Transaction, metadata: TransactionMetadata | null): Eventual<void> {
-    requireNotVoted(transaction);
+    transaction.requireNotVoted();
     const { ttid, stores } = transaction;
     const { backend } = this.#options;
     transaction.voted = true;
@@ -202,7 +132,7 @@ export class Transactions {
     }
     const { backend } = this.#options;
     transaction.tid = tid;
-    for (const oid of transaction.stores.keys()) this.#readLocks.set(oid, transaction);
+    this.readLocks.lock(transaction);
     // Vote made everything else durable, but what the master ordered before must be, too.
     if (!transaction.hasMetadata) return backend.committed();
     backend.pending.lock({ ttid, tid });
@@ -216,11 +146,9 @@ export class Transactions {
     if (tid === null) throw new Refusal("PROTOCOL_ERROR", `TXN ${hexId(ttid)} is not locked`);
     const { backend } = this.#options;
     backend.pending.unlock({ ttid, tid, hasMetadata, hasObjects: stores.size > 0 });
-    backend.data.release(heldBy(stores));
+    backend.data.release(transaction.held());
     backend.commitLater();
-    for (const oid of stores.keys()) {
-      if (this.#readLocks.get(oid) === transaction) this.#readLocks.delete(oid);
-    }
+    this.readLocks.unlock(transaction);
     this.locks.committed();
     this.#end(transaction);
   }
@@ -230,7 +158,7 @@ export class Transactions {
     const transaction = this.#byTtid.get(ttid);
     if (transaction === undefined || transaction.tid !== null) return;
     const { backend } = this.#options;
-    const held = heldBy(transaction.stores);
+    const held = transaction.held();
     if (transaction.voted) backend.pending.abort(ttid);
     if (held.length > 0) backend.data.discard(held);
     if (transaction.voted || held.length > 0) void backend.commit();
@@ -250,14 +178,14 @@ export class Transactions {
     this.locks.release(transaction);
     this.#byTtid.delete(transaction.ttid);
     this.settle();
-    this.#reads.run();
+    this.readLocks.run();
     this.#writes.run();
   }
 
   /** Looks for cells that have become fit to be up-to-date. */
   settle(): void {
     const settled = this.catchingUp.settle(this.locks, this.#byTtid.values());
-    if (settled instanceof Promise) void settled.then(() => this.#writes.run());
+    if (settled instanceof Promise) unawaited(settled.then(() => this.#writes.run()));
   }
 
   /** A transaction's locking tid has changed. */
@@ -265,23 +193,6 @@ export class Transactions {
     if (hadLockless) this.settle();
     this.#writes.sort();
     this.#writes.run();
-  }
-
-  /** Whether an object's readers have to wait for a transaction that is being finished. */
-  isReadLocked(oid: Oid): boolean {
-    return this.#readLocks.has(oid);
-  }
-
-  /** Serves a request as soon as `mustWait` does not hold any more; see {@link whenReadable}. */
-  whenFinished<A>(
-    waiting: Omit<Waiting, "priority">,
-    mustWait: () => boolean,
-    read: () => Eventual<A>,
-  ): Reply<A> {
-    return this.#reads.serve(
-      { ...waiting, priority: () => 0n },
-      () => mustWait() ? WAIT : read(),
-    );
   }
 
   /** Whether a transaction up to `tid` is locked, so that its objects are about to change. */
@@ -318,17 +229,15 @@ export class Transactions {
     const isConcerned = (oid: Oid) => offsets.has(assignment.partition(oid));
     for (const offset of offsets) this.catchingUp.forget(offset);
     this.locks.forget(isConcerned);
-    for (const oid of [...this.#readLocks.keys()]) {
-      if (isConcerned(oid)) this.#readLocks.delete(oid);
-    }
+    this.readLocks.forget(isConcerned);
     backend.pending.dropPartitions(offsets);
     for (const transaction of this.#byTtid.values()) {
       for (const oid of [...transaction.serials.keys()]) {
-        if (isConcerned(oid)) backend.data.discard(drop(transaction, oid));
+        if (isConcerned(oid)) backend.data.discard(transaction.drop(oid));
       }
     }
     this.#writes.run();
-    this.#reads.run();
+    this.readLocks.run();
   }
 
   /** Cells are not complete: writes to them are accepted without locks. */
@@ -351,48 +260,13 @@ export class Transactions {
     const worthless: DataId[] = [];
     for (const transaction of this.#byTtid.values()) {
       transaction.ended = true;
-      if (!transaction.voted) worthless.push(...heldBy(transaction.stores));
+      if (!transaction.voted) worthless.push(...transaction.held());
     }
     this.#byTtid.clear();
-    this.#reads.clear();
+    this.readLocks.clear();
     this.#writes.clear();
     if (worthless.length === 0) return;
     this.#options.backend.data.discard(worthless);
     void this.#options.backend.commit();
   }
-}
-
-/** Takes an object out of a transaction. Returns the data that it held for it. */
-export function drop(transaction: Transaction, oid: Oid): DataId[] {
-  const id = transaction.stores.get(oid)?.dataId ?? null;
-  transaction.stores.delete(oid);
-  transaction.serials.delete(oid);
-  transaction.lockless.delete(oid);
-  return id === null ? [] : [id];
-}
-
-/** Refuses to change what has voted. */
-export function requireNotVoted({ ttid, voted }: Transaction): void {
-  if (voted) throw new Refusal("PROTOCOL_ERROR", `TXN ${hexId(ttid)} already voted`);
-}
-
-/** Whether a store is an undo or a deletion. */
-export function hasNoData({ data, checksum }: AskStoreObject): boolean {
-  return data.length === 0 && checksum.every((byte) => byte === 0);
-}
-
-function failed(outcome: Exclude<LockOutcome, "locked" | "lockless">): StoreAnswer | typeof WAIT {
-  if (outcome === "wait") return WAIT;
-  return outcome === "unreadable" ? NOT_LOCKED : { conflict: outcome };
-}
-
-function heldBy(stores: ReadonlyMap<Oid, PendingStore>): DataId[] {
-  const ids: DataId[] = [];
-  for (const { dataId } of stores.values()) if (dataId !== null) ids.push(dataId);
-  return ids;
-}
-
-/** The packet, no longer as views of the buffer in which it came with many others. */
-function withOwnBytes(packet: AskStoreObject): AskStoreObject {
-  return { ...packet, data: packet.data.slice(), checksum: packet.checksum.slice() };
 }

@@ -9,7 +9,7 @@ import type { LogSink } from "../../host/host.ts";
 import type { Assignment } from "../assignment.ts";
 import type { ObjectTable } from "../backend/backend.ts";
 import { type Eventual, inTurn, then } from "../backend/eventual.ts";
-import type { CatchingUp } from "./catching_up.ts";
+import type { CatchingUp, GivenLocks } from "./catching_up.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
@@ -31,7 +31,7 @@ export interface WriteLocksOptions {
   dropped(transaction: Transaction, oid: Oid): void;
 }
 
-export class WriteLocks {
+export class WriteLocks implements GivenLocks {
   readonly #options: WriteLocksOptions;
   readonly #holders = new Map<Oid, Transaction>();
   #commits = 0;

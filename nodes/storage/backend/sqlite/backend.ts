@@ -12,6 +12,7 @@ import { migrate } from "./migrations.ts";
 import { SqliteObjects } from "./objects.ts";
 import { SqlitePartitionTable } from "./partition_table.ts";
 import { SqlitePending } from "./pending.ts";
+import { SqliteReplica } from "./replica.ts";
 import { completeSchema, dropSchema, hasTable, SCHEMA_VERSION } from "./schema.ts";
 import { SqliteSettings } from "./settings.ts";
 import { SqliteTransactions } from "./transactions.ts";
@@ -67,6 +68,7 @@ class SqliteBackend implements Backend {
   readonly data: SqliteData;
   readonly pending: SqlitePending;
   readonly maintenance: SqliteMaintenance;
+  readonly replica: SqliteReplica;
   readonly #connection: Connection;
 
   constructor(host: NodeHost, connection: Connection, { settings, devpath }: {
@@ -84,6 +86,7 @@ class SqliteBackend implements Backend {
     this.transactions = new SqliteTransactions(connection, settings);
     this.pending = new SqlitePending(connection, settings, data);
     this.maintenance = new SqliteMaintenance({ host, connection, settings, data, lastIds });
+    this.replica = new SqliteReplica({ connection, settings, data, lastIds });
   }
 
   commit(): Promise<void> {

@@ -10,7 +10,7 @@ export const SCHEMA_VERSION = 3;
 
 const TRANSACTION_COLUMNS = (tid: string) => `
   partition INTEGER NOT NULL,
-  tid INTEGER ${tid},
+  tid INTEGER${tid},
   packed BOOLEAN NOT NULL,
   oids BLOB NOT NULL,
   user BLOB NOT NULL,
@@ -37,7 +37,7 @@ export const TABLES = {
     suffix: "",
   },
   trans: {
-    columns: `${TRANSACTION_COLUMNS("NOT NULL")},
+    columns: `${TRANSACTION_COLUMNS(" NOT NULL")},
   PRIMARY KEY (partition, tid)`,
     suffix: " WITHOUT ROWID",
   },

@@ -1,0 +1,149 @@
+/** The life of a commit: what is visible and what is on disk, at which moment. */
+
+import assert from "node:assert/strict";
+import {
+  AbortTransaction,
+  AskLockInformation,
+  AskTransactionInformation,
+  NotifyUnlockInformation,
+} from "../../gen/packets.ts";
+import { C1, C2, isPending, node, o, Stage, t } from "./support.ts";
+
+Deno.test("a vote is answered when all that was stored is on disk", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  assert.equal(await client.store(t(100), { oid: o(1), data: "one" }), null);
+  assert.deepEqual(stage.onDisk("SELECT * FROM data"), [], "a store alone is not committed");
+  await client.vote(t(100), [o(1)]);
+  assert.equal(stage.onDisk("SELECT * FROM data").length, 1);
+  assert.deepEqual(stage.onDisk("SELECT partition, oid, tid, data_id, value_tid FROM tobj"), [
+    { partition: 0n, oid: 1n, tid: 100n, data_id: 0n, value_tid: null },
+  ]);
+  assert.deepEqual(stage.onDisk("SELECT partition, tid, packed, ttid FROM ttrans"), [
+    { partition: 0n, tid: null, packed: 0n, ttid: 100n },
+  ]);
+});
+
+Deno.test("a lock is answered when the final tid is on disk", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "one" });
+  await client.vote(t(100), [o(1)]);
+  const { ttid } = await stage.master.ask(AskLockInformation, { ttid: t(100), tid: t(103) });
+  assert.equal(ttid, t(100));
+  assert.deepEqual(stage.onDisk("SELECT tid, ttid FROM ttrans"), [{ tid: 103n, ttid: 100n }]);
+});
+
+Deno.test("what is unlocked is visible at once, and on disk a little later", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "one" });
+  await client.vote(t(100), [o(1)]);
+  await stage.finish(t(100), t(103));
+  assert.deepEqual(await client.load(o(1)), { data: "one", serial: t(103) });
+  const { oids, user } = await client.connection.ask(AskTransactionInformation, { tid: t(103) });
+  assert.deepEqual([oids, new TextDecoder().decode(user)], [[o(1)], "user"]);
+  assert.deepEqual(stage.onDisk("SELECT * FROM obj"), []);
+  await stage.stop();
+  assert.deepEqual(stage.onDisk("SELECT oid, tid FROM obj"), [{ oid: 1n, tid: 103n }]);
+  assert.deepEqual(stage.onDisk("SELECT tid, ttid FROM trans"), [{ tid: 103n, ttid: 100n }]);
+  assert.deepEqual(stage.onDisk("SELECT * FROM ttrans"), []);
+  assert.deepEqual(stage.onDisk("SELECT * FROM tobj"), []);
+});
+
+Deno.test("what is unlocked is committed after a second by itself", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await stage.commit(client, t(100), [{ oid: o(1), data: "one" }]);
+  const deadline = performance.now() + 5000;
+  while (stage.onDisk("SELECT * FROM obj").length === 0) {
+    assert(performance.now() < deadline, "not committed in time");
+    await client.settled();
+  }
+});
+
+Deno.test("a node without metadata votes and locks as well", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "one" });
+  await client.voteOnly(t(100));
+  assert.equal(stage.onDisk("SELECT * FROM tobj").length, 1);
+  assert.deepEqual(stage.onDisk("SELECT * FROM ttrans"), []);
+  await stage.finish(t(100), t(104));
+  assert.equal((await client.load(o(1))).serial, t(104));
+  await assert.rejects(
+    client.connection.ask(AskTransactionInformation, { tid: t(104) }),
+    { code: "TID_NOT_FOUND" },
+  );
+});
+
+Deno.test("an object is not read between lock and unlock", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await stage.commit(client, t(100), [{ oid: o(1), data: "old" }]);
+  await client.store(t(200), { oid: o(1), serial: t(100), data: "new" });
+  await client.vote(t(200), [o(1)]);
+  assert.equal((await client.load(o(1))).data, "old");
+  await stage.master.ask(AskLockInformation, { ttid: t(200), tid: t(200) });
+  const last = client.load(o(1));
+  const old = client.load(o(1), t(100));
+  assert(await isPending(last, client));
+  assert(await isPending(old, client), "whichever revision is asked for");
+  stage.master.notify(NotifyUnlockInformation, { ttid: t(200) });
+  assert.equal((await last).data, "new");
+  assert.equal((await old).data, "old");
+});
+
+Deno.test("an aborted transaction leaves nothing", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "one" });
+  await client.vote(t(100), [o(1)]);
+  client.connection.notify(AbortTransaction, { ttid: t(100), nids: [] });
+  await client.settled();
+  await stage.stop();
+  for (const table of ["data", "tobj", "ttrans", "obj", "trans"]) {
+    assert.deepEqual(stage.onDisk(`SELECT * FROM ${table}`), [], table);
+  }
+});
+
+Deno.test("a locked transaction is not aborted any more", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "one" });
+  await client.vote(t(100), [o(1)]);
+  await stage.master.ask(AskLockInformation, { ttid: t(100), tid: t(100) });
+  stage.master.notify(AbortTransaction, { ttid: t(100), nids: [] });
+  stage.tellNodes(node("CLIENT", C1, "UNKNOWN"));
+  stage.master.notify(NotifyUnlockInformation, { ttid: t(100) });
+  const other = await stage.client();
+  assert.equal((await other.load(o(1))).data, "one");
+});
+
+Deno.test("a lost client's transactions end, but what it voted waits for the master", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "one" });
+  await client.store(t(200), { oid: o(2), data: "two" });
+  await client.vote(t(200), [o(2)]);
+  client.connection.close();
+  const other = await stage.client(C2);
+  assert.equal(await other.store(t(300), { oid: o(1), data: "free" }), null);
+  const waiting = other.store(t(300), { oid: o(2), data: "free" });
+  assert(await isPending(waiting, other));
+  stage.tellNodes(node("CLIENT", C1, "UNKNOWN"));
+  assert.equal(await waiting, null);
+});
+
+Deno.test("a transaction of hundreds of objects is stored whole", async () => {
+  await using stage = await Stage.operating({ partitions: 3 });
+  const client = await stage.client();
+  const stores = Array.from({ length: 300 }, (_, at) => ({ oid: o(at), data: `data ${at}` }));
+  await stage.commit(client, t(1000), stores);
+  for (const { oid, data } of stores) assert.equal((await client.load(oid)).data, data);
+  await stage.stop();
+  assert.deepEqual(
+    stage.onDisk("SELECT partition, COUNT(*) AS n, MIN(data_id) AS id FROM obj GROUP BY 1"),
+    [0n, 1n, 2n].map((partition) => ({ partition, n: 100n, id: partition << 48n })),
+  );
+});

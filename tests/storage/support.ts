@@ -1,0 +1,430 @@
+/**
+ * A storage node under test, with a master that the test plays by hand and clients that speak
+ * packets: each test decides what is sent, and in which order.
+ */
+
+import { createHash } from "node:crypto";
+import { DatabaseSync } from "node:sqlite";
+import { storageToMaster, strangerToMaster } from "../../gen/flows.ts";
+import {
+  AskLastIDs,
+  AskLockedTransactions,
+  AskLockInformation,
+  AskObject,
+  AskRecovery,
+  AskStoreObject,
+  AskStoreTransaction,
+  AskVoteTransaction,
+  type CellState,
+  type NodeInformation,
+  NotifyNodeInformation,
+  NotifyPartitionChanges,
+  NotifyUnlockInformation,
+  Ping,
+  RequestIdentification,
+  type Row,
+  SendPartitionTable,
+  StartOperation,
+} from "../../gen/packets.ts";
+import { Endpoint } from "../../nodes/cluster/endpoint.ts";
+import type { RunningNode } from "../../nodes/cluster/node.ts";
+import { nodeId } from "../../nodes/cluster/node_ids.ts";
+import { type Nid, type Oid, oid, type Tid, tid, ZERO_TID } from "../../nodes/codec/ids.ts";
+import type { Address, Listener, LogLevel, NodeHost } from "../../nodes/host/host.ts";
+import { createNodeHost } from "../../nodes/host/node.ts";
+import { startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
+import type { Connection } from "../../nodes/wire/connection.ts";
+import { encodeText } from "../../nodes/wire/text.ts";
+
+export const M1 = nodeId("MASTER", 1);
+export const S1 = nodeId("STORAGE", 1);
+export const S2 = nodeId("STORAGE", 2);
+export const C1 = nodeId("CLIENT", 1);
+export const C2 = nodeId("CLIENT", 2);
+export const C3 = nodeId("CLIENT", 3);
+
+const LOOPBACK: Address = { host: "127.0.0.1", port: 0 };
+
+/** The time at which the played master has identified everybody. */
+export const IDENTIFIED = 1_600_000_000.5;
+
+/** Numbers as ids. */
+export const o = (value: number): Oid => oid(BigInt(value));
+export const t = (value: number): Tid => tid(BigInt(value));
+
+/** A queue that is read by awaiting. */
+export class Inbox<T> {
+  readonly #items: T[] = [];
+  readonly #takers: ((item: T) => void)[] = [];
+
+  put(item: T): void {
+    const taker = this.#takers.shift();
+    if (taker === undefined) this.#items.push(item);
+    else taker(item);
+  }
+
+  next(): Promise<T> {
+    const item = this.#items.shift();
+    if (item !== undefined) return Promise.resolve(item);
+    return new Promise((resolve) => this.#takers.push(resolve));
+  }
+
+  /** What is there, without waiting. */
+  all(): T[] {
+    return this.#items.splice(0);
+  }
+}
+
+/** What a storage said to the master by itself. */
+export type Notice =
+  | { readonly is: "ready" }
+  | { readonly is: "deadlock"; readonly ttid: Tid; readonly lockingTid: Tid }
+  | { readonly is: "unfinished"; readonly offsets: readonly number[] }
+  | { readonly is: "replicated"; readonly offset: number; readonly tid: Tid };
+
+export interface SetUp {
+  readonly partitions?: number;
+  readonly dedup?: boolean;
+  readonly dropPartitions?: boolean;
+  readonly cluster?: string;
+  /** An existing database; a new one where absent. */
+  readonly database?: string;
+}
+
+/** The nodes of a test: a real storage, and everything around it. */
+export class Stage implements AsyncDisposable {
+  readonly host: NodeHost;
+  readonly lines: string[] = [];
+  readonly partitions: number;
+  readonly database: string;
+  readonly directory: string;
+  readonly notices = new Inbox<Notice>();
+  /** Connections of the storage to the master, each as soon as it was accepted. */
+  readonly masters = new Inbox<Connection>();
+  /** What the storage said of itself. */
+  readonly requests: RequestIdentification[] = [];
+  /** What the master answers to AskUnfinishedTransactions. */
+  unfinished: { readonly maxTid: Tid; readonly ttids: readonly Tid[] } = {
+    maxTid: ZERO_TID,
+    ttids: [],
+  };
+  ptid = 1;
+  readonly #endpoint: Endpoint;
+  readonly #setUp: SetUp;
+  #listener: Listener | null = null;
+  #node: RunningNode | null = null;
+  #master: Connection | null = null;
+  #timestamp = IDENTIFIED;
+
+  private constructor(setUp: SetUp) {
+    this.#setUp = setUp;
+    this.partitions = setUp.partitions ?? 1;
+    this.host = createNodeHost({
+      log: {
+        log: (level: LogLevel, _module, message) => this.lines.push(`${level} ${message}`),
+      },
+    });
+    this.directory = Deno.makeTempDirSync();
+    this.database = setUp.database ?? `${this.directory}/storage.sqlite`;
+    this.#endpoint = new Endpoint({
+      host: this.host,
+      network: this.host.network(null),
+      fatal: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  /** A master that listens, and nothing else. */
+  static async open(setUp: SetUp = {}): Promise<Stage> {
+    const stage = new Stage(setUp);
+    stage.#listener = await stage.#endpoint.listen(LOOPBACK, (peer) => stage.#accept(peer));
+    return stage;
+  }
+
+  /** A storage that has been identified, and no more. */
+  static async identified(setUp: SetUp = {}): Promise<Stage> {
+    const stage = await Stage.open(setUp);
+    await stage.start();
+    await stage.next();
+    return stage;
+  }
+
+  /** A storage that operates, with all partitions. */
+  static async operating(setUp: SetUp = {}): Promise<Stage> {
+    const stage = await Stage.identified(setUp);
+    stage.sendTable();
+    await stage.verify();
+    await stage.operate();
+    return stage;
+  }
+
+  #accept(peer: Connection): void {
+    peer.start(strangerToMaster({
+      requestIdentification: (request) => {
+        this.requests.push(request);
+        peer.setReceiver(storageToMaster({
+          askUnfinishedTransactions: ({ offsets }) => {
+            this.notices.put({ is: "unfinished", offsets });
+            return this.unfinished;
+          },
+          notifyDeadlock: (packet) => this.notices.put({ is: "deadlock", ...packet }),
+          notifyPartitionCorrupted: () => {},
+          notifyReady: () => this.notices.put({ is: "ready" }),
+          notifyReplicationDone: (packet) => this.notices.put({ is: "replicated", ...packet }),
+        }));
+        this.masters.put(peer);
+        return {
+          nodeType: "MASTER",
+          nid: M1,
+          partitions: this.partitions,
+          replicas: 0,
+          yourNid: request.nid ?? S1,
+        };
+      },
+    }));
+  }
+
+  get options(): StorageOptions {
+    return {
+      cluster: this.#setUp.cluster ?? "test",
+      masters: [this.#listener?.address ?? LOOPBACK],
+      bind: LOOPBACK,
+      tls: null,
+      dynamicMasterList: null,
+      nid: null,
+      database: this.database,
+      dedup: this.#setUp.dedup ?? false,
+      dropPartitions: this.#setUp.dropPartitions ?? true,
+    };
+  }
+
+  /** Starts the storage. */
+  async start(): Promise<RunningNode> {
+    this.#node = await startStorage(this.host, this.options);
+    return this.#node;
+  }
+
+  /** Waits until the storage has identified itself (again), and tells it who is there. */
+  async next(): Promise<Connection> {
+    this.#master = await this.masters.next();
+    this.tellNodes(node("STORAGE", S1), node("STORAGE", S2));
+    return this.#master;
+  }
+
+  get node(): RunningNode {
+    if (this.#node === null) throw new Error("the storage was not started");
+    return this.#node;
+  }
+
+  /** The master's end of the connection to the storage. */
+  get master(): Connection {
+    if (this.#master === null) throw new Error("the storage was not identified");
+    return this.#master;
+  }
+
+  tellNodes(...nodes: NodeInformation[]): void {
+    this.#timestamp += 1;
+    this.master.notify(NotifyNodeInformation, { timestamp: this.#timestamp, nodes });
+  }
+
+  /** Sends a table that assigns all partitions to the storage, or `rows`. */
+  sendTable(rows: readonly Row[] = this.rows("UP_TO_DATE")): void {
+    this.master.notify(SendPartitionTable, { ptid: this.ptid, rows });
+  }
+
+  rows(state: CellState): Row[] {
+    return Array.from({ length: this.partitions }, (_, offset) => ({
+      offset,
+      cells: [{ nid: S1, state }],
+    }));
+  }
+
+  change(...changes: { offset: number; nid?: Nid; state: CellState }[]): void {
+    this.ptid += 1;
+    this.master.notify(NotifyPartitionChanges, {
+      ptid: this.ptid,
+      changes: changes.map((change) => ({ nid: S1, ...change })),
+    });
+  }
+
+  /** What a master asks for before operation. */
+  async verify(): Promise<void> {
+    await this.master.ask(AskRecovery, {});
+    await this.master.ask(AskLockedTransactions, {});
+    await this.master.ask(AskLastIDs, {});
+  }
+
+  /** Starts operation, and waits until the storage is ready. */
+  async operate(options: { readonly backup: boolean } = { backup: false }): Promise<void> {
+    this.master.notify(StartOperation, options);
+    const notice = await this.notices.next();
+    if (notice.is !== "ready") throw new Error(`expected ready, found ${notice.is}`);
+  }
+
+  /** Connects a client that the master has told of. */
+  async client(nid: Nid = C1): Promise<Client> {
+    this.tellNodes(node("CLIENT", nid));
+    const client = await this.stranger();
+    await client.identify({ nid });
+    return client;
+  }
+
+  /** Connects to the storage without identifying. */
+  async stranger(): Promise<Client> {
+    this.#endpoint.mayDialAgain(this.node.address);
+    const connection = await this.#endpoint.dial(this.node.address, "S");
+    connection.start(() => false);
+    return new Client(connection, this.#setUp.cluster ?? "test");
+  }
+
+  /** Everything that the master has sent has been handled. */
+  async settled(): Promise<void> {
+    await this.master.ask(Ping, {});
+  }
+
+  /** The second phase of a commit, as the master does it. */
+  async finish(ttid: Tid, final: Tid = ttid): Promise<void> {
+    await this.master.ask(AskLockInformation, { ttid, tid: final });
+    this.master.notify(NotifyUnlockInformation, { ttid });
+    await this.settled();
+  }
+
+  /** Commits objects, each with its base serial. */
+  async commit(client: Client, at: Tid, stores: readonly Store[]): Promise<void> {
+    for (const store of stores) {
+      const conflict = await client.store(at, store);
+      if (conflict !== null) throw new Error(`conflict with ${conflict}`);
+    }
+    await client.vote(at, stores.map((store) => store.oid));
+    await this.finish(at);
+  }
+
+  /** Rows of the database as they are on disk; the storage may be running. */
+  onDisk(sql: string): Record<string, unknown>[] {
+    return rowsOf(this.database, sql);
+  }
+
+  /** A copy of the database as it would be found after a power cut. */
+  crashImage(): string {
+    const directory = Deno.makeTempDirSync({ dir: this.directory });
+    for (const suffix of ["", "-wal"]) {
+      Deno.copyFileSync(this.database + suffix, `${directory}/storage.sqlite${suffix}`);
+    }
+    return `${directory}/storage.sqlite`;
+  }
+
+  /** Stops the storage in order; the master stays. */
+  async stop(): Promise<void> {
+    await this.#node?.stop();
+    this.#node = null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#node?.stop().catch(() => {});
+    this.#listener?.close();
+    this.#master?.close();
+    for (const connection of this.masters.all()) connection.close();
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+}
+
+/** Rows of a database. */
+export function rowsOf(path: string, sql: string): Record<string, unknown>[] {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    const statement = database.prepare(sql);
+    statement.setReadBigInts(true);
+    return statement.all().map((row) => ({ ...row }));
+  } finally {
+    database.close();
+  }
+}
+
+/** A node as the master tells of it. */
+export function node(
+  type: NodeInformation["type"],
+  nid: Nid,
+  state: NodeInformation["state"] = "RUNNING",
+): NodeInformation {
+  return { type, address: null, nid, state, idTimestamp: IDENTIFIED };
+}
+
+export interface Store {
+  readonly oid: Oid;
+  readonly serial?: Tid;
+  /** Text to store; null for none. */
+  readonly data: string | null;
+  readonly dataSerial?: Tid;
+}
+
+/** The checksum of data. */
+export function sha1(data: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha1").update(data).digest());
+}
+
+/** A client that sends what it is told. */
+export class Client {
+  constructor(readonly connection: Connection, readonly cluster: string) {}
+
+  async identify(options: Partial<RequestIdentification> = {}): Promise<void> {
+    await this.connection.ask(RequestIdentification, {
+      nodeType: "CLIENT",
+      nid: C1,
+      address: null,
+      cluster: encodeText(this.cluster),
+      devpath: [],
+      idTimestamp: IDENTIFIED,
+      ...options,
+    });
+  }
+
+  /** Stores; returns the conflict. */
+  async store(ttid: Tid, { oid, serial, data, dataSerial }: Store): Promise<Tid | null> {
+    const bytes = encodeText(data ?? "");
+    const { conflict } = await this.connection.ask(AskStoreObject, {
+      oid,
+      serial: serial ?? ZERO_TID,
+      compression: false,
+      checksum: data === null ? new Uint8Array(20) : sha1(bytes),
+      data: bytes,
+      dataSerial: dataSerial ?? null,
+      ttid,
+    });
+    return conflict;
+  }
+
+  /** Votes with metadata. */
+  async vote(ttid: Tid, oids: readonly Oid[]): Promise<void> {
+    const [user, description] = [encodeText("user"), encodeText("text")];
+    const extension = new Uint8Array(0);
+    await this.connection.ask(AskStoreTransaction, { ttid, user, description, extension, oids });
+  }
+
+  /** Votes without metadata. */
+  async voteOnly(ttid: Tid): Promise<void> {
+    await this.connection.ask(AskVoteTransaction, { ttid });
+  }
+
+  /** Loads an object's data as a text, with the tid of the revision. */
+  async load(oid: Oid, at: Tid | null = null): Promise<{ data: string; serial: Tid }> {
+    const { data, serial } = await this.connection.ask(AskObject, { oid, at, before: null });
+    return { data: new TextDecoder().decode(data), serial };
+  }
+
+  /** All that this client has sent has been handled. */
+  async settled(): Promise<void> {
+    await this.connection.ask(Ping, {});
+  }
+}
+
+/** Whether a promise is settled, once everything that could do it at once has run. */
+export async function isPending(promise: Promise<unknown>, client: Client): Promise<boolean> {
+  let settled = false;
+  const settle = () => {
+    settled = true;
+  };
+  promise.then(settle, settle);
+  await client.settled();
+  return !settled;
+}
