@@ -4,7 +4,7 @@
  * under a simulated one.
  */
 
-import { AskPack, Ping } from "../../gen/packets.ts";
+import { AskPack } from "../../gen/packets.ts";
 import { type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import { ConfigurationError, NetworkError } from "../errors.ts";
 import type { Address, ClientHost } from "../host/host.ts";
@@ -142,7 +142,7 @@ export class Client implements AsyncDisposable {
     return await this.#parts.loads.loadSerial(oid, serial, options);
   }
 
-  /** An oid for a new object. Rejects with a ReadOnlyError, a MasterLostError or a DeadlineError. */
+  /** An oid for a new object. Rejects with a ReadOnlyError, or as `sync` does. */
   async newOid(options?: CallOptions): Promise<Oid> {
     assertWritable(this.#parts);
     return await this.#parts.oids.next(options);
@@ -150,10 +150,10 @@ export class Client implements AsyncDisposable {
 
   /**
    * Waits until this client knows of everything that was committed before the call. Rejects with a
-   * MasterLostError or a DeadlineError.
+   * DeadlineError when no primary master is found in time, or with the signal's reason.
    */
   async sync(options?: CallOptions): Promise<void> {
-    await this.#parts.master.ask(Ping, {}, options);
+    await this.#parts.master.barrier(options);
   }
 
   /**

@@ -1,6 +1,5 @@
 /** What to store instead of data that are in conflict with a committed revision. */
 
-import { Ping } from "../../gen/packets.ts";
 import { type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import { ConflictError, ReadConflictError } from "./errors.ts";
 import type { Loads } from "./loads.ts";
@@ -53,7 +52,7 @@ export class Conflicts {
       throw new ConflictError(details);
     }
     // The cache must know of the revision before it is asked for it.
-    if (this.#view.lastTid < committed) await this.#master.ask(Ping, {});
+    if (this.#view.lastTid < committed) await this.#master.barrier();
     try {
       const old = await this.#loads.loadSerial(oid, base);
       const saved = await this.#loads.loadSerial(oid, committed);

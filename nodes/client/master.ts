@@ -3,7 +3,7 @@
  * as soon as it is lost, at most once a second for each master; whoever needs it waits.
  */
 
-import type { AcceptIdentification, Codecs } from "../../gen/packets.ts";
+import { type AcceptIdentification, type Codecs, Ping } from "../../gen/packets.ts";
 import type { Nid } from "../codec/ids.ts";
 import type { RequestType } from "../codec/packet.ts";
 import type { Endpoint } from "../cluster/endpoint.ts";
@@ -15,7 +15,7 @@ import type { Connection } from "../wire/connection.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { encodeText } from "../wire/text.ts";
 import { abortable, inTime } from "./abortable.ts";
-import { closedError, DeadlineError, fromMaster, StorageError } from "./errors.ts";
+import { closedError, DeadlineError, fromMaster, MasterLostError, StorageError } from "./errors.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import { Failures } from "./storages.ts";
 
@@ -95,6 +95,19 @@ export class Master {
       return await abortable(session.ask(type, packet), signal);
     } catch (error) {
       throw this.closed ? closedError() : fromMaster(error, type.name);
+    }
+  }
+
+  /**
+   * Waits until everything is known that was committed before the call. A session that begins
+   * meanwhile knows it from its beginning.
+   */
+  async barrier(options: WaitOptions = {}): Promise<void> {
+    try {
+      await this.ask(Ping, {}, options);
+    } catch (error) {
+      if (!(error instanceof MasterLostError)) throw error;
+      await this.session(options);
     }
   }
 

@@ -5,6 +5,7 @@
 
 import { AskNewOIDs } from "../../gen/packets.ts";
 import type { Oid } from "../codec/ids.ts";
+import { ConnectionClosedError } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import { fromMaster, StorageError } from "./errors.ts";
 import { MAX_OIDS, MIN_OIDS } from "./limits.ts";
@@ -48,7 +49,8 @@ export class OidPool {
         this.#oids = [...oids].sort((a, b) => a < b ? 1 : -1);
       });
     } catch (error) {
-      throw fromMaster(error, "a new oid");
+      // The next session is asked instead.
+      if (!(error instanceof ConnectionClosedError)) throw fromMaster(error, "a new oid");
     }
   }
 

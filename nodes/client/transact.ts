@@ -3,7 +3,6 @@
  * commit finds a conflict or the primary master is lost.
  */
 
-import { Ping } from "../../gen/packets.ts";
 import type { Oid, Tid } from "../codec/ids.ts";
 import { delay } from "../cluster/delay.ts";
 import { assertWritable, beginTransaction, type TransactionMetadata } from "./begin.ts";
@@ -34,7 +33,7 @@ export class Transactor {
 
   /** Runs a function as a transaction; see `Client.transact`. */
   async run<T>(work: TransactFunction<T>, options: TransactOptions = {}): Promise<T> {
-    const { host } = this.#parts;
+    const { host, master } = this.#parts;
     const { retries = DEFAULT_RETRIES, signal } = options;
     for (let attempt = 0;; attempt++) {
       try {
@@ -43,7 +42,8 @@ export class Transactor {
         if (!(error instanceof TransientError) || attempt >= retries) throw error;
         host.log.log("DEBUG", "client", `attempt ${attempt + 1}: ${error.message}`);
         await delay(host, this.#backoffMs(attempt), signal);
-        await this.#catchUp(signal);
+        // The next snapshot must show what this attempt was in conflict with.
+        await master.barrier({ signal });
       }
     }
   }
@@ -51,15 +51,6 @@ export class Transactor {
   #backoffMs(attempt: number): number {
     const most = Math.min(MIN_BACKOFF_MS * 2 ** attempt, MAX_BACKOFF_MS);
     return most * this.#parts.host.random();
-  }
-
-  /** The next snapshot must show what this attempt was in conflict with. */
-  async #catchUp(signal: AbortSignal | undefined): Promise<void> {
-    try {
-      await this.#parts.master.ask(Ping, {}, { signal });
-    } catch (error) {
-      if (!(error instanceof TransientError)) throw error;
-    }
   }
 
   async #attempt<T>(work: TransactFunction<T>, options: TransactOptions): Promise<T> {

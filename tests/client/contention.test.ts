@@ -1,0 +1,92 @@
+/** Many transactions on the same objects: deadlocks, conflicts, and nodes that die meanwhile. */
+
+import assert from "node:assert/strict";
+import { type Client, connect } from "../../mod.ts";
+import { type InProcessCluster, withCluster } from "../support/in_process.ts";
+import {
+  createCounters,
+  increment,
+  readCounters,
+  resolveCounter,
+  someOf,
+  type Tally,
+} from "./counters.ts";
+
+const COUNTERS = 5;
+const TOUCHED = 3;
+
+/** Resolves when so many increments have been committed. */
+type Reached = (committed: number) => Promise<void>;
+
+/** Lets workers increment until `enough`, and checks that nothing was lost or counted twice. */
+async function contend(cluster: InProcessCluster, options: {
+  readonly workersPerClient: number;
+  enough(tally: Tally): boolean;
+  readonly disturb?: (reached: Reached) => Promise<void>;
+}): Promise<Tally> {
+  const open = () => connect(cluster.url, { resolveConflict: resolveCounter });
+  await using first = await open();
+  await using second = await open();
+  const clients: Client[] = [first, second];
+  const oids = await createCounters(first, COUNTERS);
+  const tally: Tally = { committed: 0, conflicts: 0, failures: 0 };
+  let disturbing = options.disturb !== undefined;
+  const work = async (client: Client) => {
+    await client.sync();
+    while (disturbing || !options.enough(tally)) {
+      await increment(client, someOf(oids, TOUCHED, Math.random), tally);
+    }
+  };
+  const workers = clients.flatMap((client) =>
+    Array.from({ length: options.workersPerClient }, () => work(client))
+  );
+  const reached = async (committed: number) => {
+    for await (const _ of first.invalidations()) if (tally.committed >= committed) return;
+  };
+  const disturb = options.disturb?.(reached).finally(() => disturbing = false);
+  await Promise.all([...workers, disturb]);
+  for (const client of clients) assert.equal(await readCounters(client, oids), tally.committed);
+  return tally;
+}
+
+Deno.test("transactions that deadlock all get through", async () => {
+  await withCluster({ storages: 2, replicas: 1 }, async (cluster) => {
+    const tally = await contend(cluster, {
+      workersPerClient: 3,
+      enough: ({ committed }) => committed >= 300,
+    });
+    assert.deepEqual([tally.conflicts, tally.failures], [0, 0]);
+  });
+});
+
+Deno.test("a replica that dies and comes back loses nothing", async () => {
+  await withCluster({ storages: 2, replicas: 1 }, async (cluster) => {
+    const tally = await contend(cluster, {
+      workersPerClient: 2,
+      enough: ({ committed }) => committed >= 300,
+      disturb: async (reached) => {
+        await reached(60);
+        await cluster.kill("storage1");
+        await reached(120);
+        await cluster.startStorage(1);
+        await reached(240);
+      },
+    });
+    assert.equal(tally.failures, 0);
+  });
+});
+
+Deno.test("a master that dies and comes back loses nothing that was committed", async () => {
+  await withCluster({ storages: 2, replicas: 1 }, async (cluster) => {
+    await contend(cluster, {
+      workersPerClient: 2,
+      enough: ({ committed }) => committed >= 300,
+      disturb: async (reached) => {
+        await reached(90);
+        await cluster.kill("master");
+        await cluster.startMaster();
+        await reached(180);
+      },
+    });
+  });
+});

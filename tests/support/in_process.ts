@@ -1,0 +1,207 @@
+/**
+ * A whole cluster of this project's nodes in the test's own process, on the real host: real sockets
+ * on loopback, real databases. Each node has a host of its own whose network can be cut, so that to
+ * its peers it is as dead as a machine without power.
+ */
+
+import { connect } from "../../mod.ts";
+import type { RunningNode } from "../../nodes/cluster/node.ts";
+import { NetworkError } from "../../nodes/errors.ts";
+import type {
+  Address,
+  Listener,
+  LogLevel,
+  LogSink,
+  Network,
+  NodeHost,
+  Socket,
+  TlsIdentity,
+} from "../../nodes/host/host.ts";
+import { createNodeHost } from "../../nodes/host/node.ts";
+import { startMaster } from "../../nodes/master/node.ts";
+import { startStorage } from "../../nodes/storage/node.ts";
+import { freePorts } from "./ports.ts";
+
+export interface InProcessOptions {
+  readonly storages?: number;
+  readonly partitions?: number;
+  readonly replicas?: number;
+  readonly tls?: TlsIdentity | null;
+}
+
+/** How long a cluster may take until it serves clients. */
+const START_TIMEOUT_MS = 30_000;
+
+const SHOWN_LINES = 40;
+const SHOWN_LEVELS: readonly LogLevel[] = ["WARNING", "ERROR", "CRITICAL"];
+
+/** Runs a test on a cluster, which is gone afterwards. */
+export async function withCluster(
+  options: InProcessOptions,
+  test: (cluster: InProcessCluster) => Promise<void>,
+): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "neo-cluster-" });
+  const cluster = new InProcessCluster(directory, options);
+  try {
+    await cluster.start();
+    await test(cluster);
+  } catch (error) {
+    console.error(cluster.log.slice(-SHOWN_LINES).join("\n"));
+    throw error;
+  } finally {
+    await cluster.stop();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+/** A node and the host that it runs on. */
+interface Place {
+  readonly node: RunningNode;
+  readonly host: CuttableHost;
+}
+
+export class InProcessCluster {
+  readonly name = "test";
+  readonly master: Address;
+  /** What the nodes had to say, each line with the node's name. */
+  readonly log: string[] = [];
+  readonly tls: TlsIdentity | null;
+  readonly #directory: string;
+  readonly #options: InProcessOptions;
+  readonly #places = new Map<string, Place>();
+
+  constructor(directory: string, options: InProcessOptions) {
+    const [port = 0] = freePorts(1);
+    this.master = { host: "127.0.0.1", port };
+    this.#directory = directory;
+    this.#options = options;
+    this.tls = options.tls ?? null;
+  }
+
+  /** The URL that a client connects to. */
+  get url(): string {
+    return `neo://${this.name}@127.0.0.1:${this.master.port}`;
+  }
+
+  get storageCount(): number {
+    return this.#options.storages ?? 1;
+  }
+
+  async start(): Promise<void> {
+    await this.startMaster();
+    for (let number = 1; number <= this.storageCount; number++) await this.startStorage(number);
+    // A client is served once the cluster is operational.
+    const tls = this.tls === null ? {} : this.tls;
+    await using _ = await connect(this.url, { ...tls, connectTimeoutMs: START_TIMEOUT_MS });
+  }
+
+  async startMaster(): Promise<void> {
+    const { partitions = 4, replicas = 0 } = this.#options;
+    const host = new CuttableHost(this.#sink("master"));
+    const node = await startMaster(host.nodeHost, {
+      ...this.#nodeOptions(this.master),
+      partitions,
+      replicas,
+      autostart: this.storageCount,
+      upstream: null,
+    });
+    this.#places.set("master", { node, host });
+  }
+
+  /** Starts a storage by its number, on the database that it had before. */
+  async startStorage(number: number): Promise<void> {
+    const name = `storage${number}`;
+    const host = new CuttableHost(this.#sink(name));
+    const node = await startStorage(host.nodeHost, {
+      ...this.#nodeOptions({ host: "127.0.0.1", port: 0 }),
+      database: `${this.#directory}/${name}.sqlite`,
+      dedup: false,
+      dropPartitions: false,
+    });
+    this.#places.set(name, { node, host });
+  }
+
+  #nodeOptions(bind: Address) {
+    return {
+      cluster: this.name,
+      masters: [this.master],
+      bind,
+      tls: this.tls,
+      dynamicMasterList: null,
+      nid: null,
+    };
+  }
+
+  #sink(name: string): LogSink {
+    return {
+      log: (level, module, message) => {
+        if (SHOWN_LEVELS.includes(level)) this.log.push(`${name} ${level} [${module}] ${message}`);
+      },
+    };
+  }
+
+  /** The address of a storage by its number. */
+  storage(number: number): Address {
+    return this.#place(`storage${number}`).node.address;
+  }
+
+  /** Cuts a node off the network all at once, then ends it. */
+  async kill(name: string): Promise<void> {
+    const { node, host } = this.#place(name);
+    this.#places.delete(name);
+    host.cut();
+    await node.stop();
+  }
+
+  #place(name: string): Place {
+    const place = this.#places.get(name);
+    if (place === undefined) throw new Error(`no ${name} among ${[...this.#places.keys()]}`);
+    return place;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#places.values()].map(({ node }) => node.stop()));
+  }
+}
+
+/** The real host, with a network that can be cut. */
+class CuttableHost {
+  readonly nodeHost: NodeHost;
+  readonly #sockets = new Set<Socket>();
+  readonly #listeners = new Set<Listener>();
+  #isCut = false;
+
+  constructor(log: LogSink) {
+    const host = createNodeHost({ log });
+    this.nodeHost = { ...host, network: (tls) => this.#watch(host.network(tls)) };
+  }
+
+  #watch(network: Network): Network {
+    return {
+      connect: async (address) => {
+        if (this.#isCut) throw new NetworkError("the network is cut");
+        return this.#watchSocket(await network.connect(address));
+      },
+      listen: async (address, events) => {
+        const listener = await network.listen(address, {
+          ...events,
+          accepted: (socket) => events.accepted(this.#watchSocket(socket)),
+        });
+        this.#listeners.add(listener);
+        return listener;
+      },
+    };
+  }
+
+  #watchSocket(socket: Socket): Socket {
+    this.#sockets.add(socket);
+    if (this.#isCut) socket.destroy();
+    return socket;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    for (const listener of this.#listeners) listener.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
