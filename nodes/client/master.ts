@@ -6,6 +6,7 @@
 import { type AcceptIdentification, type Codecs, Ping } from "../../gen/packets.ts";
 import type { Nid } from "../codec/ids.ts";
 import type { RequestType } from "../codec/packet.ts";
+import { addressText } from "../cluster/addresses.ts";
 import type { Endpoint } from "../cluster/endpoint.ts";
 import type { MasterList } from "../cluster/master_list.ts";
 import { findPrimary } from "../cluster/primary_search.ts";
@@ -75,7 +76,7 @@ export class Master {
     return await inTime(host, abortable(this.#find(), signal), {
       timeoutMs: waitMs,
       late: () => {
-        const known = masters.addresses.map(({ host, port }) => `${host} ${port}`).join(", ");
+        const known = masters.addresses.map(addressText).join(", ");
         return new DeadlineError(
           `expected a primary master within ${waitMs} ms, found none among: ${known}`,
         );

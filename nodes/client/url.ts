@@ -18,6 +18,8 @@ export interface ClusterUrl {
   readonly compress?: Compression;
   readonly readOnly?: boolean;
   readonly cacheBytes?: number;
+  /** The path of the file that keeps the known masters. */
+  readonly dynamicMasterList?: string;
   /** Paths of PEM files. */
   readonly ca?: string;
   readonly cert?: string;
@@ -46,9 +48,7 @@ const OPTIONS: Readonly<Record<string, (options: Options, value: string) => void
   ca: (options, value) => options.ca = value,
   cert: (options, value) => options.cert = value,
   key: (options, value) => options.key = value,
-  // Accepted, so that the same URL serves other programs. The masters that a client learns of
-  // are forgotten with it: it is enough that one of those in the URL lives.
-  dynamic_master_list: () => {},
+  dynamic_master_list: (options, value) => options.dynamicMasterList = value,
 };
 
 /** Reads a URL. Throws an {@link InvalidUrlError} that says what is wrong with it. */

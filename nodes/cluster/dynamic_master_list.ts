@@ -10,12 +10,15 @@ import type { MasterList } from "./master_list.ts";
 
 const MAX_PORT = 0xffff;
 
+/** What is needed of the outside: clients, which have no NodeHost, keep such a file as well. */
+type Files = Pick<NodeHost, "readTextFile" | "writeTextFile" | "log">;
+
 /**
  * Adds the masters of the file to the list, and keeps the file up to date from then on. Creates a
  * file that does not exist. Throws a ConfigurationError when it can't be created, can't be read or
  * is not such a list.
  */
-export function openDynamicMasterList(host: NodeHost, path: string, masters: MasterList): void {
+export function openDynamicMasterList(host: Files, path: string, masters: MasterList): void {
   const text = host.readTextFile(path);
   if (text === null) host.writeTextFile(path, "[]");
   for (const address of text === null ? [] : parse(path, text)) masters.add(address);
