@@ -1,0 +1,107 @@
+/** From replicated to readable: when a cell may be called up-to-date. */
+
+import assert from "node:assert/strict";
+import { ZERO_TID } from "../../nodes/codec/ids.ts";
+import { Ledger } from "./ledger.ts";
+import { o, t } from "./support.ts";
+
+for (const later of [false, true]) {
+  const how = later ? " (a database that answers later)" : "";
+
+  Deno.test(`a replicated cell without pending writes is told of at once${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 2, later });
+    ledger.transactions.outdated([1]);
+    ledger.transactions.replicated(1, t(50));
+    assert.deepEqual(ledger.news, [{ is: "replicated", offset: 1, tid: t(50) }]);
+  });
+
+  Deno.test(`a write that was accepted is locked when its cell is complete${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 2, later });
+    ledger.transactions.outdated([1]);
+    assert.equal(await ledger.store(t(100), { oid: o(1), data: "one" }), ZERO_TID);
+    ledger.transactions.replicated(1, t(50));
+    assert.deepEqual(ledger.news, [{ is: "replicated", offset: 1, tid: t(50) }]);
+    let waited = true;
+    const second = ledger.store(t(200), { oid: o(1), data: "two" }).then((conflict) => {
+      assert(!waited, "the first one has the lock");
+      return conflict;
+    });
+    await ledger.transactions.voteKnown(t(100));
+    waited = false;
+    await ledger.transactions.lock({ ttid: t(100), tid: t(150) });
+    ledger.transactions.unlock(t(100));
+    assert.equal(await second, t(150));
+  });
+
+  Deno.test(`a cell with two pending writes of one object has to wait${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 1, later });
+    ledger.transactions.outdated([0]);
+    assert.equal(await ledger.store(t(100), { oid: o(1), data: "one" }), ZERO_TID);
+    assert.equal(await ledger.store(t(200), { oid: o(1), data: "two" }), ZERO_TID);
+    ledger.transactions.replicated(0, t(50));
+    assert.deepEqual(ledger.news, []);
+    // The youngest has the lock, and newcomers wait for it; the others go on without.
+    assert.equal(await ledger.store(t(100), { oid: o(1), data: "one again" }), ZERO_TID);
+    const third = ledger.store(t(300), { oid: o(1), data: "three" });
+    await ledger.commit(t(100), t(110));
+    assert.deepEqual(ledger.news, [{ is: "replicated", offset: 0, tid: t(50) }]);
+    // What the second one stored is in conflict now. Other cells tell its client.
+    assert.equal(await third, t(110));
+    await ledger.commit(t(200), t(210));
+    assert.equal(await ledger.lastTid(o(1)), t(110));
+  });
+
+  Deno.test(`after a deadlock, accepted writes hold nothing up any more${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 2, later });
+    ledger.transactions.outdated([1]);
+    await ledger.store(t(100), { oid: o(1), data: "one" });
+    await ledger.store(t(200), { oid: o(1), data: "two" });
+    await ledger.store(t(200), { oid: o(2), data: "two" });
+    ledger.transactions.replicated(1, t(50));
+    assert.deepEqual(ledger.news, []);
+    const deadlocked = ledger.store(t(100), { oid: o(2), data: "one" });
+    assert.deepEqual(ledger.news, [
+      { is: "deadlock", ttid: t(100), lockingTid: t(100) },
+      { is: "replicated", offset: 1, tid: t(50) },
+    ]);
+    ledger.transactions.abort(t(100));
+    assert.equal(await deadlocked, ZERO_TID);
+  });
+
+  Deno.test(`a readable cell uses locks again${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 1, later });
+    ledger.transactions.outdated([0]);
+    ledger.transactions.replicated(0, t(50));
+    ledger.transactions.catchingUp.forget(0);
+    assert.equal(await ledger.store(t(100), { oid: o(1), data: "one" }), null);
+    await ledger.commit(t(100), t(110));
+    assert.equal(await ledger.store(t(200), { oid: o(1), data: "two" }), t(110));
+  });
+
+  Deno.test(`two that ask for a free lock at once do not both get it${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 1, later });
+    const first = ledger.store(t(100), { oid: o(1), data: "one" });
+    let settled = false;
+    const second = ledger.store(t(200), { oid: o(1), data: "two" });
+    void second.then(() => settled = true);
+    assert.equal(await first, null);
+    await ledger.transactions.voteKnown(t(100));
+    assert(!settled);
+    await ledger.transactions.lock({ ttid: t(100), tid: t(150) });
+    ledger.transactions.unlock(t(100));
+    assert.equal(await second, t(150));
+  });
+
+  Deno.test(`what is committed while a lock is asked for is a conflict${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 1, later });
+    await ledger.store(t(100), { oid: o(1), data: "one" });
+    await ledger.transactions.voteKnown(t(100));
+    await ledger.transactions.lock({ ttid: t(100), tid: t(150) });
+    ledger.transactions.unlock(t(100));
+    const asked = ledger.store(t(200), { oid: o(1), serial: t(150), data: "two" });
+    const other = ledger.store(t(300), { oid: o(1), serial: t(150), data: "three" });
+    ledger.transactions.abort(t(200));
+    assert.equal(await asked, later ? ZERO_TID : null);
+    assert.equal(await other, null);
+  });
+}
