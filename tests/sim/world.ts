@@ -95,8 +95,8 @@ export class SimulatedWorld {
       await this.#microtasks();
       if (isDone()) return;
       const next = this.clock.next();
-      if (next === null) throw this.#stuck("nothing will ever happen");
-      if (this.clock.nowMs > endMs) throw this.#stuck(`waited for ${WAIT_LIMIT_MS} ms`);
+      if (next === null) throw this.stuck("nothing will ever happen");
+      if (this.clock.nowMs > endMs) throw this.stuck(`waited for ${WAIT_LIMIT_MS} ms`);
       next();
     }
   }
@@ -122,7 +122,8 @@ export class SimulatedWorld {
     for (const packet of stream.packets(bytes)) this.record(link, packet);
   }
 
-  #stuck(reason: string): Error {
+  /** An error that shows the last events. */
+  stuck(reason: string): Error {
     return new Error(
       `${reason}; the last events were:\n${this.#log.slice(-SHOWN_LINES).join("\n")}`,
     );
