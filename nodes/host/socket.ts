@@ -21,17 +21,20 @@ export class StreamSocket implements Socket {
   readonly local: Address;
   readonly remote: Address;
   readonly #stream: NodeSocket;
+  readonly #carrier: NodeSocket;
   readonly #lingerMs: number;
   #events: SocketEvents | null = null;
   #cause: Error | null = null;
   #over = false;
   #ending = false;
   #awaitsDrain = false;
+  #unwritten = 0;
   #linger: Timer | null = null;
 
   /** `stream` carries the data; `carrier` is the TCP connection below it, or `stream` itself. */
   constructor(stream: NodeSocket, carrier: NodeSocket, lingerMs = LINGER_MS) {
     this.#stream = stream;
+    this.#carrier = carrier;
     this.#lingerMs = lingerMs;
     this.local = localAddress(carrier);
     this.remote = remoteAddress(carrier);
@@ -63,7 +66,8 @@ export class StreamSocket implements Socket {
 
   write(chunk: Uint8Array): boolean {
     if (this.#ending || this.#stream.destroyed) return true;
-    this.#stream.write(chunk);
+    this.#unwritten++;
+    this.#stream.write(chunk, () => this.#written());
     if (this.bufferedBytes <= WRITE_LIMIT_BYTES) return true;
     this.#awaitsDrain = true;
     return false;
@@ -80,7 +84,7 @@ export class StreamSocket implements Socket {
   end(): void {
     if (this.#ending || this.#stream.destroyed) return;
     this.#ending = true;
-    this.#stream.end();
+    this.#endCarrier();
     // Only a stream that is read notices that its peer closes too.
     this.#stream.resume();
     this.#watchProgress();
@@ -88,6 +92,19 @@ export class StreamSocket implements Socket {
 
   destroy(): void {
     this.#stream.destroy();
+  }
+
+  #written(): void {
+    this.#unwritten--;
+    if (this.#ending) this.#endCarrier();
+  }
+
+  /**
+   * Ends the connection once all is written. The end is TCP's: a farewell of TLS (close_notify)
+   * would send NEO 1.11 into an endless loop, in which it takes more and more memory.
+   */
+  #endCarrier(): void {
+    if (this.#unwritten === 0) this.#carrier.end();
   }
 
   #watchProgress(): void {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { connect as connectPlain, createServer as createPlainServer } from "node:net";
 import { connect, type ConnectionOptions, createServer, type TlsOptions } from "node:tls";
 import { ConfigurationError } from "../../nodes/errors.ts";
@@ -160,6 +161,60 @@ Deno.test("TLS: two of our own talk, with back-pressure, both under a revocation
   assert.equal(await near.closed(), null);
   assert.equal(far.received, sent.length);
   assert.deepEqual(far.bytes().subarray(-1000), sent.subarray(-1000));
+});
+
+/** A relay to `port` that keeps what comes back; resolves with its own port. */
+async function relay(port: number, seen: Uint8Array[]): Promise<[number, { close(): void }]> {
+  const server = createPlainServer((near) => {
+    const far = connectPlain(port, "127.0.0.1");
+    near.on("data", (chunk) => far.write(chunk));
+    far.on("data", (chunk: Uint8Array) => {
+      seen.push(Uint8Array.from(chunk));
+      near.write(chunk);
+    });
+    far.on("end", () => near.end());
+    near.on("end", () => far.end());
+    near.on("error", () => {});
+    far.on("error", () => {});
+  });
+  return [await listening(server), server];
+}
+
+/** The types of the TLS records that `bytes` are. */
+function recordTypes(bytes: Uint8Array): number[] {
+  const types: number[] = [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length; at += 5 + view.getUint16(at + 3)) {
+    types.push(view.getUint8(at));
+  }
+  return types;
+}
+
+Deno.test("TLS: a connection ends without a farewell, which NEO 1.11 cannot bear", async () => {
+  using reception = await Reception.open(host.network(ids.good));
+  const seen: Uint8Array[] = [];
+  const [port, server] = await relay(reception.address.port, seen);
+  const { cert, key, ca } = ids.good;
+  const peer = connect({
+    ...{ ca, cert, key, host: "127.0.0.1", port, maxVersion: "TLSv1.2" },
+    checkServerIdentity: () => undefined,
+  });
+  let received = 0;
+  const ended = new Promise<void>((resolve) => peer.on("close", () => resolve()));
+  peer.on("data", (chunk) => received += chunk.length);
+  peer.on("error", () => {});
+  const far = new Witness(await reception.accepted()).start();
+  far.socket.write(pattern(3_000_000));
+  far.socket.end();
+  await ended;
+  await far.closed();
+  server.close();
+  assert.equal(received, 3_000_000);
+  const types = recordTypes(Buffer.concat(seen));
+  const [handshake, applicationData, alert] = [22, 23, 21];
+  assert.equal(types[0], handshake);
+  assert.equal(types.at(-1), applicationData);
+  assert.ok(!types.includes(alert));
 });
 
 const NOT_SIGNED = "its certificate is not signed by this node's CA";
