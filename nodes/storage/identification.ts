@@ -6,6 +6,7 @@
 import type { StrangerToStorage } from "../../gen/flows.ts";
 import { clientToStorage, strangerToStorage } from "../../gen/flows.ts";
 import type { AcceptIdentification, RequestIdentification } from "../../gen/packets.ts";
+import { addressText } from "../cluster/addresses.ts";
 import { nidText } from "../cluster/node_ids.ts";
 import type { Nid } from "../codec/ids.ts";
 import { LaterAnswer, type Reply } from "../codec/packet.ts";
@@ -17,6 +18,7 @@ import { ReadOnlyClientService } from "./clients/read_only_service.ts";
 import type { Operation } from "./operation.ts";
 import type { Peers } from "./peers.ts";
 import type { Phases } from "./phases.ts";
+import type { Session } from "./session.ts";
 
 export interface IdentificationOptions {
   readonly cluster: string;
@@ -50,15 +52,15 @@ export class Identification {
     connection: Connection,
     packet: RequestIdentification,
   ): Reply<AcceptIdentification> {
-    const accepted = this.#decide(connection, packet);
-    if (accepted !== null) return accepted;
+    const decided = this.#decide(connection, packet);
+    if (decided !== null) return decided;
     const answer = new LaterAnswer<AcceptIdentification>();
     const retry = () => {
       if (connection.closed) return;
       try {
-        const accepted = this.#decide(connection, packet);
-        if (accepted === null) this.#options.phases()?.session.onNews(retry);
-        else answer.give(accepted);
+        const decided = this.#decide(connection, packet);
+        if (decided === null) this.#options.phases()?.session.onNews(retry);
+        else answer.give(decided);
       } catch (error) {
         answer.refuse(error);
       }
@@ -82,8 +84,11 @@ export class Identification {
     if (!phases || !operation) throw new Refusal("NOT_READY", "Retry Later");
     const { session } = phases;
     if (nid === null) {
-      if (nodeType === "STORAGE") refuseStorages();
-      throw new Refusal("PROTOCOL_ERROR", "reject anonymous non-storage node");
+      if (nodeType !== "STORAGE") {
+        throw new Refusal("PROTOCOL_ERROR", "reject anonymous non-storage node");
+      }
+      operation.links.accept(connection, null);
+      return accepted(session, null);
     }
     if (nid === session.assignment.nid) {
       throw new Refusal("PROTOCOL_ERROR", "uuid conflict or loopback connection");
@@ -93,25 +98,21 @@ export class Identification {
       if (idTimestamp !== null && session.timestamp < idTimestamp) return null;
       throw new Refusal("NOT_READY", "unknown by master");
     }
-    if (nodeType === "STORAGE") refuseStorages();
+    if (nodeType === "STORAGE" && node.type === "STORAGE") {
+      operation.links.accept(connection, nid);
+      return accepted(session, nid);
+    }
     if (nodeType !== "CLIENT" || node.type !== "CLIENT") {
       throw new Refusal("PROTOCOL_ERROR", "reject non-client-or-storage node");
     }
     if (peers.of(nid) !== undefined) throw new Refusal("PROTOCOL_ERROR", "already connected");
     this.#serveClient(connection, nid, operation);
-    const { table, nid: ownNid } = session.assignment;
-    return {
-      nodeType: "STORAGE",
-      nid: ownNid,
-      partitions: table.partitions,
-      replicas: table.replicas,
-      yourNid: nid,
-    };
+    return accepted(session, nid);
   }
 
   #serveClient(connection: Connection, nid: Nid, operation: Operation): void {
     this.#options.peers.identified(nid, connection);
-    connection.label = `${nidText(nid)} (${connection.label})`;
+    connection.label = `${nidText(nid)} (${addressText(connection.remote)})`;
     const service = operation.isBackup
       ? new ReadOnlyClientService(operation.context, { nid, connection })
       : new ClientService(operation.context, { nid, connection });
@@ -121,6 +122,14 @@ export class Identification {
   }
 }
 
-function refuseStorages(): never {
-  throw new Refusal("PROTOCOL_ERROR", "storages are not served here");
+/** An anonymous peer, a storage of another cluster, is not told who this node is. */
+function accepted({ assignment }: Session, nid: Nid | null): AcceptIdentification {
+  const { table, nid: ownNid } = assignment;
+  return {
+    nodeType: "STORAGE",
+    nid: nid === null ? null : ownNid,
+    partitions: table.partitions,
+    replicas: table.replicas,
+    yourNid: nid,
+  };
 }

@@ -157,25 +157,22 @@ class StorageNode implements RunningNode {
     { partitions, replicas }: AcceptIdentification,
     nid: Nid,
   ): void {
-    const { settings } = backend;
-    const known = settings.partitions;
-    if (partitions < 1 || (known !== null && known !== partitions)) {
-      const found = `the database has ${known}, the cluster ${partitions}`;
-      const error = new DatabaseError(`the number of partitions is inconsistent: ${found}`);
+    try {
+      adopt(backend, { partitions, replicas, nid });
+    } catch (error) {
       this.#fail(error);
       throw error;
     }
-    settings.partitions = partitions;
-    settings.replicas = replicas;
-    settings.nid = nid;
-    void backend.commit();
     const assignment = new Assignment(nid, { partitions, replicas });
-    assignment.load(settings.ptid, rows);
+    assignment.load(backend.settings.ptid, rows);
     this.#phases = new Phases({
       host: this.#host,
       backend,
       masters: this.#masters,
       peers: this.#peers,
+      endpoint: this.#endpoint,
+      cluster: this.#options.cluster,
+      address: this.address,
       master,
       assignment,
       dropPartitions: this.#options.dropPartitions,
@@ -223,4 +220,27 @@ class StorageNode implements RunningNode {
       closeDatabase(backend).catch((error) => this.#ended.reject(error));
     });
   }
+}
+
+/** Stores what the master says of the cluster. Throws a DatabaseError when it is another one. */
+function adopt(
+  backend: Backend,
+  { partitions, replicas, nid }: {
+    readonly partitions: number;
+    readonly replicas: number;
+    readonly nid: Nid;
+  },
+): void {
+  const { settings } = backend;
+  const known = settings.partitions;
+  if (partitions < 1 || (known !== null && known !== partitions)) {
+    throw new DatabaseError(
+      "the number of partitions is inconsistent: " +
+        `the database has ${known ?? "none yet"}, the cluster ${partitions}`,
+    );
+  }
+  settings.partitions = partitions;
+  settings.replicas = replicas;
+  settings.nid = nid;
+  void backend.commit();
 }

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import {
   AbortTransaction,
   AskLockInformation,
+  AskTIDs,
+  AskTIDsFrom,
   AskTransactionInformation,
   NotifyUnlockInformation,
 } from "../../gen/packets.ts";
@@ -92,6 +94,26 @@ Deno.test("an object is not read between lock and unlock", async () => {
   stage.master.notify(NotifyUnlockInformation, { ttid: t(200) });
   assert.equal((await last).data, "new");
   assert.equal((await old).data, "old");
+});
+
+Deno.test("nobody misses a transaction that he knows to be committed", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "one" });
+  await client.vote(t(100), [o(1)]);
+  await stage.master.ask(AskLockInformation, { ttid: t(100), tid: t(100) });
+  const { connection } = client;
+  const lists = [
+    connection.ask(AskTIDs, { first: 0, last: 9, partition: 0 }),
+    connection.ask(AskTIDsFrom, { minTid: t(0), maxTid: t(100), length: 9, partition: 0 }),
+  ];
+  const information = connection.ask(AskTransactionInformation, { tid: t(100) });
+  assert(await isPending(Promise.race([...lists, information]), client));
+  const earlier = { minTid: t(0), maxTid: t(99), length: 9, partition: 0 };
+  assert.deepEqual((await connection.ask(AskTIDsFrom, earlier)).tids, []);
+  stage.master.notify(NotifyUnlockInformation, { ttid: t(100) });
+  for (const list of lists) assert.deepEqual((await list).tids, [t(100)]);
+  assert.deepEqual((await information).oids, [o(1)]);
 });
 
 Deno.test("an aborted transaction leaves nothing", async () => {

@@ -29,7 +29,7 @@ import type {
   AskVoteTransaction,
 } from "../../../gen/packets.ts";
 import type { ClientToStorage } from "../../../gen/flows.ts";
-import { hexId, type Oid } from "../../codec/ids.ts";
+import { hexId, MAX_TID, type Oid } from "../../codec/ids.ts";
 import type { Reply } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import { then } from "../backend/eventual.ts";
@@ -61,15 +61,15 @@ export class ClientService implements ClientToStorage {
   askTransactionInformation(
     { tid }: AskTransactionInformation,
   ): Reply<AnswerTransactionInformation> {
-    return this.#reads.transactionInformation(tid);
+    return this.#reads.transactionInformation(tid, this.#requester);
   }
 
   askTIDs(packet: AskTIDs): Reply<AnswerTIDs> {
-    return this.#reads.tids(packet);
+    return this.#reads.tids(packet, MAX_TID, this.#requester);
   }
 
   askTIDsFrom(packet: AskTIDsFrom): Reply<AnswerTIDs> {
-    return this.#reads.tidsFrom(packet);
+    return this.#reads.tidsFrom(packet, this.#requester);
   }
 
   askObjectUndoSerial(packet: AskObjectUndoSerial): Reply<AnswerObjectUndoSerial> {

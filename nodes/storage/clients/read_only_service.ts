@@ -20,7 +20,6 @@ import type { ClientToStorage } from "../../../gen/flows.ts";
 import { hexId, MAX_TID, type Tid, tid, ZERO_TID } from "../../codec/ids.ts";
 import type { Reply } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
-import { then } from "../backend/eventual.ts";
 import type { Requester, TransactionContext } from "../transactions/transactions.ts";
 import { Reads } from "./reads.ts";
 
@@ -56,23 +55,18 @@ export class ReadOnlyClientService implements ClientToStorage {
     { tid }: AskTransactionInformation,
   ): Reply<AnswerTransactionInformation> {
     const last = this.#backupTid;
-    if (tid <= last) return this.#reads.transactionInformation(tid);
+    if (tid <= last) return this.#reads.transactionInformation(tid, this.#requester);
     throw new Refusal("TID_NOT_FOUND", `tids > ${hexId(last)} are not fully fetched yet`);
   }
 
   askTIDs(packet: AskTIDs): Reply<AnswerTIDs> {
-    const last = this.#backupTid;
-    return then(this.#reads.tids(packet), ({ tids }) => ({
-      tids: tids.filter((tid) => tid <= last),
-    }));
+    return this.#reads.tids(packet, this.#backupTid, this.#requester);
   }
 
   askTIDsFrom(packet: AskTIDsFrom): Reply<AnswerTIDs> {
     const last = this.#backupTid;
-    return this.#reads.tidsFrom({
-      ...packet,
-      maxTid: packet.maxTid < last ? packet.maxTid : last,
-    });
+    const maxTid = packet.maxTid < last ? packet.maxTid : last;
+    return this.#reads.tidsFrom({ ...packet, maxTid }, this.#requester);
   }
 
   askObjectUndoSerial(packet: AskObjectUndoSerial): Reply<AnswerObjectUndoSerial> {

@@ -17,20 +17,17 @@ import type {
   AskTIDsFrom,
   UndoSerial,
 } from "../../../gen/packets.ts";
-import { hexId, type Oid, type Tid } from "../../codec/ids.ts";
+import { hexId, MAX_TID, type Oid, type Tid } from "../../codec/ids.ts";
 import type { Reply } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import type { ObjectRecord, Revision } from "../backend/backend.ts";
 import { type Eventual, inTurn, then } from "../backend/eventual.ts";
+import { NO_CHECKSUM, NO_DATA } from "../checksum.ts";
 import type { Requester, TransactionContext } from "../transactions/transactions.ts";
 import { MAX_HISTORY, MAX_TIDS } from "./limits.ts";
 
 /** For AskTIDs: all partitions that can be read here. */
 const ALL_PARTITIONS = 0xffff_ffff;
-
-/** The checksum that stands for no data. */
-const NO_CHECKSUM = new Uint8Array(20);
-const NO_BYTES = new Uint8Array(0);
 
 export class Reads {
   readonly #context: TransactionContext;
@@ -80,30 +77,56 @@ export class Reads {
     });
   }
 
-  transactionInformation(tid: Tid): Eventual<AnswerTransactionInformation> {
-    const { assignment, backend } = this.#context;
-    assignment.requireReadable(assignment.partition(tid));
-    return then(backend.transactions.load(tid), (record) => {
-      if (record === null) throw new Refusal("TID_NOT_FOUND", `${hexId(tid)} does not exist`);
-      return { tid, ...record };
+  /**
+   * A client may know of a commit before this node does. Reads of transactions wait for those that
+   * are locked when they are asked for, so that nobody misses what he has just committed.
+   */
+  #afterLocked<A>(upTo: Tid, { connection }: Requester, read: () => Eventual<A>): Reply<A> {
+    const { transactions } = this.#context;
+    const locked = transactions.lockedUpTo(upTo);
+    if (locked.length === 0) return read();
+    const mustWait = () => locked.some(({ ended }) => !ended);
+    return transactions.readLocks.serve({ connection, what: "a list" }, mustWait, read);
+  }
+
+  transactionInformation(tid: Tid, requester: Requester): Reply<AnswerTransactionInformation> {
+    return this.#afterLocked(tid, requester, () => {
+      const { assignment, backend } = this.#context;
+      assignment.requireReadable(assignment.partition(tid));
+      return then(backend.transactions.load(tid), (record) => {
+        if (record === null) throw new Refusal("TID_NOT_FOUND", `${hexId(tid)} does not exist`);
+        return { tid, ...record };
+      });
     });
   }
 
-  tids(packet: AskTIDs): Eventual<AnswerTIDs> {
-    const { assignment, backend } = this.#context;
+  /** @param upTo the greatest tid to be seen */
+  tids(packet: AskTIDs, upTo: Tid, requester: Requester): Reply<AnswerTIDs> {
     const { first, partition } = packet;
     const count = Math.min(countOf(packet), MAX_TIDS);
-    if (partition !== ALL_PARTITIONS) assignment.requireReadable(partition);
-    const offsets = partition === ALL_PARTITIONS ? assignment.readable() : [partition];
-    return then(backend.transactions.newest({ offsets, first, count }), (tids) => ({ tids }));
+    return this.#afterLocked(upTo, requester, () => {
+      const { assignment, backend } = this.#context;
+      if (partition !== ALL_PARTITIONS) assignment.requireReadable(partition);
+      const offsets = partition === ALL_PARTITIONS ? assignment.readable() : [partition];
+      return then(backend.transactions.newest({ offsets, first, count }), (tids) => ({
+        tids: upTo === MAX_TID ? tids : tids.filter((tid) => tid <= upTo),
+      }));
+    });
   }
 
-  tidsFrom({ minTid, maxTid, length, partition }: AskTIDsFrom): Eventual<AnswerTIDs> {
-    const { assignment, backend } = this.#context;
-    assignment.requireReadable(partition);
-    const count = Math.min(length, MAX_TIDS);
-    const range = { offset: partition, min: minTid, max: maxTid, count };
-    return then(backend.transactions.range(range), (tids) => ({ tids }));
+  tidsFrom(packet: AskTIDsFrom, requester: Requester): Reply<AnswerTIDs> {
+    const { minTid, maxTid, length, partition } = packet;
+    return this.#afterLocked(maxTid, requester, () => {
+      const { assignment, backend } = this.#context;
+      assignment.requireReadable(partition);
+      const range = {
+        offset: partition,
+        min: minTid,
+        max: maxTid,
+        count: Math.min(length, MAX_TIDS),
+      };
+      return then(backend.transactions.range(range), (tids) => ({ tids }));
+    });
   }
 
   undoSerials(packet: AskObjectUndoSerial, requester: Requester): Reply<AnswerObjectUndoSerial> {
@@ -143,7 +166,7 @@ function answerObject(oid: Oid, { tid, nextTid, value, valueTid }: ObjectRecord)
     nextSerial: nextTid,
     compression: value?.compression ?? false,
     checksum: value?.checksum ?? NO_CHECKSUM,
-    data: value?.data ?? NO_BYTES,
+    data: value?.data ?? NO_DATA,
     dataSerial: valueTid,
   };
 }

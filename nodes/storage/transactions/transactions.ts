@@ -195,12 +195,18 @@ export class Transactions {
     this.#writes.run();
   }
 
-  /** Whether a transaction up to `tid` is locked, so that its objects are about to change. */
-  isLockedUpTo(tid: Tid): boolean {
+  /** The transactions up to `tid` that are locked: what they store is about to be visible. */
+  lockedUpTo(tid: Tid): Transaction[] {
+    const locked: Transaction[] = [];
     for (const transaction of this.#byTtid.values()) {
-      if (transaction.tid !== null && transaction.tid <= tid) return true;
+      if (transaction.tid !== null && transaction.tid <= tid) locked.push(transaction);
     }
-    return false;
+    return locked;
+  }
+
+  /** Whether a transaction up to `tid` is locked. */
+  isLockedUpTo(tid: Tid): boolean {
+    return this.lockedUpTo(tid).length > 0;
   }
 
   /** A pack lets a revision go: see {@link Pack.moved}. */
@@ -221,6 +227,16 @@ export class Transactions {
       this.#options.backend.data.hold(dataId);
     }
     return found;
+  }
+
+  /** Replication brought what an undo that has voted goes back to: it holds the data. */
+  undoTargetFound(
+    { ttid, oid, dataId }: { readonly ttid: Tid; readonly oid: Oid; readonly dataId: DataId },
+  ): void {
+    const store = this.#byTtid.get(ttid)?.stores.get(oid);
+    if (store === undefined || store.dataId !== null) return;
+    store.dataId = dataId;
+    this.#options.backend.data.hold(dataId);
   }
 
   /** Cells are gone: nobody stores to them here any more. */
