@@ -2,69 +2,64 @@ import assert from "node:assert/strict";
 import { openDynamicMasterList } from "../../nodes/cluster/dynamic_master_list.ts";
 import { MasterList } from "../../nodes/cluster/master_list.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
-import { createNodeHost } from "../../nodes/host/node.ts";
+import { SimulatedWorld } from "../sim/world.ts";
 
-const A = { host: "127.0.0.1", port: 10000 };
-const B = { host: "::1", port: 10001 };
+const PATH = "/masters.json";
+const address = (port: number) => ({ host: "127.0.0.1", port });
 
-async function inDirectory(test: (path: string, logged: string[]) => void): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    test(`${directory}/masters.json`, []);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
-function hostThatLogs(logged: string[]) {
-  return createNodeHost({ log: { log: (_level, _module, text) => logged.push(text) } });
-}
-
-Deno.test("a list that does not exist is created empty, and keeps what is learnt", async () => {
-  await inDirectory((path) => {
-    const masters = new MasterList([A]);
-    openDynamicMasterList(hostThatLogs([]), path, masters);
-    assert.deepEqual(JSON.parse(Deno.readTextFileSync(path)), []);
-    masters.add(B);
-    assert.deepEqual(JSON.parse(Deno.readTextFileSync(path)), [["127.0.0.1", 10000], [
-      "::1",
-      10001,
-    ]]);
-    masters.remove(A);
-    assert.deepEqual(JSON.parse(Deno.readTextFileSync(path)), [["::1", 10001]]);
-    const again = new MasterList([A]);
-    openDynamicMasterList(hostThatLogs([]), path, again);
-    assert.deepEqual(again.addresses, [A, B]);
-  });
+Deno.test("a file that does not exist is created, and follows the list", () => {
+  const host = new SimulatedWorld(1).host("a");
+  const masters = new MasterList([address(1)]);
+  openDynamicMasterList(host, PATH, masters);
+  assert.equal(host.readTextFile(PATH), "[]");
+  masters.add({ host: "::1", port: 2 });
+  assert.equal(host.readTextFile(PATH), `[["127.0.0.1",1],["::1",2]]`);
+  masters.remove(address(1));
+  assert.equal(host.readTextFile(PATH), `[["::1",2]]`);
 });
 
-Deno.test("what is no list of masters is refused", async () => {
-  await inDirectory((path) => {
-    const bad = ["", "{}", "[1]", '[["a"]]', '[["", 1]]', '[["a", "1"]]', '[["a", 65536]]'];
-    for (const text of bad) {
-      Deno.writeTextFileSync(path, text);
-      assert.throws(
-        () => openDynamicMasterList(hostThatLogs([]), path, new MasterList([A])),
-        ConfigurationError,
-      );
-      assert.equal(Deno.readTextFileSync(path), text, "it is left as it is");
-    }
-  });
+Deno.test("masters of the file are added to those that are known", () => {
+  const host = new SimulatedWorld(1).host("a");
+  host.writeTextFile(PATH, `[["::1", 2], ["127.0.0.1", 1]]`);
+  const masters = new MasterList([address(1)]);
+  openDynamicMasterList(host, PATH, masters);
+  assert.deepEqual(masters.addresses, [address(1), { host: "::1", port: 2 }]);
 });
 
-Deno.test("a list that can't be created is an error at once, later it is only logged", async () => {
-  await inDirectory((path) => {
+Deno.test("a file that is no such list is refused, and not written over", () => {
+  for (
+    const text of [
+      "",
+      "{}",
+      "[1]",
+      "[[]]",
+      `[["a"]]`,
+      `[["a","1"]]`,
+      `[["",1]]`,
+      `[["a",65536]]`,
+      `[["a",1,2]]`,
+    ]
+  ) {
+    const host = new SimulatedWorld(1).host("a");
+    host.writeTextFile(PATH, text);
     assert.throws(
-      () => openDynamicMasterList(hostThatLogs([]), `${path}/none`, new MasterList([A])),
-      ConfigurationError,
+      () => openDynamicMasterList(host, PATH, new MasterList([])),
+      (error: Error) => error instanceof ConfigurationError && error.message.includes(PATH),
+      text,
     );
-    const logged: string[] = [];
-    const masters = new MasterList([A]);
-    openDynamicMasterList(hostThatLogs(logged), path, masters);
-    Deno.removeSync(path);
-    Deno.mkdirSync(path);
-    masters.add(B);
-    assert.deepEqual(masters.addresses, [A, B]);
-    assert.equal(logged.filter((line) => line.includes("not saved")).length, 1);
-  });
+    assert.equal(host.readTextFile(PATH), text);
+  }
+});
+
+Deno.test("a list that can't be saved is only logged", () => {
+  const world = new SimulatedWorld(1);
+  const host = world.host("a");
+  const masters = new MasterList([]);
+  openDynamicMasterList(host, PATH, masters);
+  host.writeTextFile = () => {
+    throw new ConfigurationError("the disk is full");
+  };
+  masters.add(address(1));
+  assert.deepEqual(masters.addresses, [address(1)]);
+  assert.match(world.eventLog.join(), /ERROR masters: .*the disk is full$/);
 });
