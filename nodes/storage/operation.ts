@@ -27,8 +27,12 @@ import type { Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Backend } from "./backend/backend.ts";
 import { then, unawaited } from "./backend/eventual.ts";
+import { Background } from "./background.ts";
+import { Checker } from "./checking/checker.ts";
 import { Reads } from "./clients/reads.ts";
-import { OutdatedCells } from "./outdated_cells.ts";
+import { Links } from "./links/links.ts";
+import { StorageService } from "./links/storage_service.ts";
+import { Replicator } from "./replication/replicator.ts";
 import type { Session } from "./session.ts";
 import { type TransactionContext, Transactions } from "./transactions/transactions.ts";
 
@@ -36,8 +40,11 @@ export class Operation implements MasterToStorageOperation {
   readonly #session: Session;
   readonly #backend: Backend;
   readonly #reads: Reads;
-  readonly #outdated: OutdatedCells;
+  readonly #replicator: Replicator;
+  readonly #checker: Checker;
   readonly transactions: Transactions;
+  /** The connections with other storages. */
+  readonly links: Links;
   /** What those who serve clients need. */
   readonly context: TransactionContext;
   #packing: Promise<unknown> = Promise.resolve();
@@ -58,10 +65,20 @@ export class Operation implements MasterToStorageOperation {
     });
     this.context = { backend, assignment, transactions: this.transactions };
     this.#reads = new Reads(this.context);
-    this.#outdated = new OutdatedCells({
-      log: host.log,
-      master,
-      transactions: this.transactions,
+    const background = new Background(host);
+    this.links = this.#links(background);
+    const parts = { session, transactions: this.transactions, background, links: this.links };
+    this.#replicator = new Replicator(parts);
+    this.#checker = new Checker(parts);
+  }
+
+  #links(background: Background): Links {
+    const { assignment, nodes, options: { host, endpoint, peers, address } } = this.#session;
+    const context = { ...this.context, background };
+    return new Links({
+      ...{ host, endpoint, peers, assignment, address },
+      idTimestamp: () => nodes.get(assignment.nid)?.idTimestamp ?? null,
+      receiver: (link) => new StorageService(context, link).receive,
     });
   }
 
@@ -74,14 +91,15 @@ export class Operation implements MasterToStorageOperation {
   async start({ backup }: { readonly backup: boolean }): Promise<void> {
     const { assignment, options: { master } } = this.#session;
     const outdated = assignment.offsets((state) => state === "OUT_OF_DATE");
-    this.#outdated.mark(outdated);
+    this.#replicator.mark(outdated);
     // What verification did not finish is worthless from now on.
     this.#backend.pending.dropAll();
     await this.#setBackup(backup);
     await this.#backend.commit();
+    await this.#replicator.startBackup();
     if (this.#isOver) return;
     master.notify(NotifyReady, {});
-    this.#outdated.ask(outdated);
+    this.#replicator.ask(outdated);
   }
 
   async #setBackup(backup: boolean): Promise<void> {
@@ -98,13 +116,16 @@ export class Operation implements MasterToStorageOperation {
   /** Ends operation: nothing is remembered of it but what is on disk. */
   stop(): void {
     this.#isOver = true;
-    this.#outdated.stop();
+    this.#replicator.stop();
+    this.#checker.stop();
+    this.links.stop();
     this.transactions.stop();
   }
 
   startOperation({ backup }: StartOperation): void {
     if (!backup) throw new Refusal("PROTOCOL_ERROR", "unexpected packet: StartOperation");
     this.#setBackup(backup)
+      .then(() => this.#replicator.startBackup())
       .then(() => this.#backend.commit())
       .catch((error) => this.#session.options.fatal(error));
   }
@@ -115,6 +136,7 @@ export class Operation implements MasterToStorageOperation {
 
   notifyNodeInformation(packet: NotifyNodeInformation): void {
     this.#session.nodeInformation(packet);
+    this.#replicator.wake();
   }
 
   notifyPartitionChanges(packet: NotifyPartitionChanges): void {
@@ -135,16 +157,16 @@ export class Operation implements MasterToStorageOperation {
       }
     }
     if (lost.size > 0) {
-      this.#outdated.forget(lost);
+      this.#replicator.forget(lost);
       this.transactions.discard(lost);
     }
-    this.#outdated.forget(readable);
     for (const offset of readable) this.transactions.catchingUp.forget(offset);
-    if (outdated.length > 0) this.#outdated.mark(outdated);
+    if (outdated.length > 0) this.#replicator.mark(outdated);
+    this.#replicator.wake();
     // The master is asked when nothing can make this node forget that it has to catch up.
     unawaited(
       this.#backend.commit().then(() => {
-        if (!this.#isOver) this.#outdated.ask(outdated);
+        if (!this.#isOver) this.#replicator.ask(outdated);
       }),
     );
   }
@@ -163,13 +185,13 @@ export class Operation implements MasterToStorageOperation {
 
   abortTransaction({ ttid }: AbortTransaction): void {
     this.transactions.abort(ttid);
-    this.#outdated.aborted(ttid);
+    this.#replicator.aborted(ttid);
   }
 
   notifyTransactionFinished(packet: NotifyTransactionFinished): void {
     // A node that took no part in the end of a transaction has nothing to keep of it.
     this.transactions.abort(packet.ttid);
-    this.#outdated.finished(packet);
+    this.#replicator.finished(packet);
   }
 
   askPack({ tid }: AskPack): Reply<AnswerPack> {
@@ -195,14 +217,15 @@ export class Operation implements MasterToStorageOperation {
 
   notifyClusterInformation({ state }: NotifyClusterInformation): void {
     this.#session.log("INFO", `the cluster is ${state}`);
+    if (state === "STOPPING_BACKUP") this.#replicator.stopBackup();
   }
 
-  replicate({ tid }: Replicate): void {
-    this.#session.log("WARNING", `refused to replicate up to ${tid} from elsewhere`);
+  replicate(packet: Replicate): void {
+    this.#replicator.order(packet);
   }
 
-  checkPartition({ partition }: CheckPartition): void {
-    this.#session.log("WARNING", `refused to check the partition ${partition}`);
+  checkPartition(packet: CheckPartition): void {
+    this.#checker.order(packet);
   }
 
   /** Log lines are written as they come. */

@@ -8,11 +8,12 @@ import type {
   NotifyNodeInformation,
   NotifyPartitionChanges,
 } from "../../gen/packets.ts";
+import type { Endpoint } from "../cluster/endpoint.ts";
 import type { MasterList } from "../cluster/master_list.ts";
 import { NodeTable } from "../cluster/node_table.ts";
 import { nidText } from "../cluster/node_ids.ts";
 import type { Nid } from "../codec/ids.ts";
-import type { NodeHost } from "../host/host.ts";
+import type { Address, LogLevel, NodeHost } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Assignment } from "./assignment.ts";
@@ -24,6 +25,11 @@ export interface SessionOptions {
   readonly backend: Backend;
   readonly masters: MasterList;
   readonly peers: Peers;
+  readonly endpoint: Endpoint;
+  /** The cluster's name. */
+  readonly cluster: string;
+  /** Where this node listens. */
+  readonly address: Address;
   /** The connection to the primary master. */
   readonly master: Connection;
   readonly assignment: Assignment;
@@ -58,7 +64,7 @@ export class Session {
     return this.#timestamp;
   }
 
-  log(level: "INFO" | "WARNING", message: string): void {
+  log(level: LogLevel, message: string): void {
     this.options.host.log.log(level, "storage", message);
   }
 

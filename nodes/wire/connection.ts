@@ -127,16 +127,19 @@ export class Connection {
   /**
    * Sends a request. Resolves with its answer; rejects with a PeerError when it was refused and
    * with a ConnectionClosedError when the connection ended first. `inOrder` is called with the
-   * answer before any packet that arrived later is handled, which a promise can't promise.
+   * answer before any packet that arrived later is handled, which a promise can't promise. `sent`
+   * is told the request's id at once: notifications that belong to it have the same.
    */
   ask<T, A>(
     type: RequestType<T, A, Codecs>,
     packet: T,
     inOrder?: (answer: A) => void,
+    sent?: (id: number) => void,
   ): Promise<A> {
     return new Promise((resolve, reject) => {
       if (this.closed) return reject(this.#closedError(type.name));
       const id = this.#send(type, packet);
+      sent?.(id);
       this.#requests.add(id, {
         type,
         reject,

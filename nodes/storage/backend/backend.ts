@@ -185,21 +185,14 @@ export interface ReplicaTransaction extends TransactionRecord {
   readonly ttid: Tid;
 }
 
-/** A committed revision of an object, as replicas exchange it. */
-export interface ReplicaObject {
-  readonly oid: Oid;
-  readonly tid: Tid;
-  /** The data, also those of an undo; null where its creation was undone. */
-  readonly value: StoredData | null;
-  /** For an undo: the revision whose data it has. */
-  readonly valueTid: Tid | null;
-}
-
 /** Which revision of which object. */
 export interface RevisionKey {
   readonly tid: Tid;
   readonly oid: Oid;
 }
+
+/** A committed revision, as replicas exchange it: an undo comes with its data as well. */
+export interface ReplicaObject extends RevisionKey, Pick<ObjectRecord, "value" | "valueTid"> {}
 
 /** Revisions of a partition from (`minTid`, `minOid`) to `maxTid`, in the order of (tid, oid). */
 export interface RevisionRange {
@@ -210,27 +203,22 @@ export interface RevisionRange {
   readonly count: number;
 }
 
-/** What replicas compare and exchange: committed rows of one partition, in the order of tids. */
+/** What replicas compare and exchange. What is added may be there already, and then stays. */
 export interface ReplicaTable {
   revisions(range: RevisionRange): Eventual<RevisionKey[]>;
   transaction(tid: Tid): Eventual<ReplicaTransaction | null>;
   object(key: RevisionKey): Eventual<ReplicaObject | null>;
-  /** Adds a transaction unless it is there. */
   addTransaction(transaction: ReplicaTransaction): void;
-  /** Adds a revision unless it is there. An undo shares the data of the revision it goes back to. */
   addObject(object: ReplicaObject): Eventual<void>;
   deleteTransactions(tids: readonly Tid[]): void;
   deleteObjects(keys: readonly RevisionKey[]): Eventual<void>;
   /** The greatest tids of a partition's transactions and revisions. */
   lastTids(offset: number): Eventual<{ trans: Tid | null; obj: Tid | null }>;
-  /** Gives undos the data that they could not get when they were voted: {@link UndoCompletion}. */
+  /** Gives undos the data that were not there when they were voted; counts those without target. */
   completeUndos(completion: UndoCompletion): Promise<number>;
 }
 
-/**
- * An order to look for undos of a partition without data whose targets have been replicated since.
- * Resolves with the number of those that lack their target.
- */
+/** An order to complete the undos of a partition. */
 export interface UndoCompletion {
   readonly offset: number;
   readonly pause: Pause;

@@ -22,14 +22,21 @@ export class LastIds {
     );
   }
 
+  /** The greatest tid of a partition's transactions. */
+  transactionTid(offset: number): Tid | null {
+    const row = this.#transaction.get(offset);
+    return row === undefined ? null : tidOf(row.tid);
+  }
+
+  /** The greatest tid of a partition's objects. */
+  objectTid(offset: number): Tid | null {
+    const row = this.#objectTid.get(offset);
+    return row === undefined ? null : tidOf(row.tid);
+  }
+
   /** The greatest tid of a partition's transactions and objects. */
   tidOfPartition(offset: number): Tid | null {
-    const transaction = this.#transaction.get(offset);
-    const object = this.#objectTid.get(offset);
-    return greatest(
-      transaction === undefined ? null : tidOf(transaction.tid),
-      object === undefined ? null : tidOf(object.tid),
-    );
+    return greatest(this.transactionTid(offset), this.objectTid(offset));
   }
 
   /** The greatest ids of some partitions. */

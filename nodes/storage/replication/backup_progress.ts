@@ -1,0 +1,57 @@
+/**
+ * Up to where this node of a backup cluster has everything. Its readable cells follow those of the
+ * upstream cluster and may be late; the backup tid is what all of them have reached. Clients see
+ * no more than that.
+ */
+
+import { type Tid, ZERO_TID } from "../../codec/ids.ts";
+import { tidAfter } from "../positions.ts";
+import type { Session } from "../session.ts";
+import type { Cells } from "./cells.ts";
+
+export class BackupProgress {
+  readonly #session: Session;
+  readonly #cells: Cells;
+
+  constructor({ session, cells }: { readonly session: Session; readonly cells: Cells }) {
+    this.#session = session;
+    this.#cells = cells;
+  }
+
+  /** Finds out where readable cells go on: they have no holes, but perhaps half a transaction. */
+  async resume(): Promise<void> {
+    const { assignment, options: { backend } } = this.#session;
+    const { backupTid } = backend.settings;
+    if (backupTid === null) return;
+    const first = backupTid === ZERO_TID ? backupTid : tidAfter(backupTid);
+    for (const offset of assignment.readable()) {
+      const { trans, obj } = await backend.replica.lastTids(offset);
+      const nextTrans = trans === null ? first : greater(first, tidAfter(trans));
+      const nextObj = obj === null ? first : greater(first, obj);
+      this.#cells.add(offset, { nextTrans, nextObj, isOutdated: false });
+    }
+  }
+
+  /** The master knows that a cell lacks nothing up to `tid`, unless it is being replicated. */
+  nothingNew(offset: number, tid: Tid, isBusy: boolean): void {
+    const cell = this.#cells.get(offset);
+    if (cell === undefined || isBusy || this.#cells.isWanted(offset)) return;
+    if (!this.#session.assignment.isReadable(offset)) return;
+    const next = tidAfter(tid);
+    cell.nextTrans = greater(cell.nextTrans, next);
+    cell.nextObj = greater(cell.nextObj, next);
+  }
+
+  /** Writes the backup tid. A commit must follow. */
+  save(): void {
+    const { assignment, options: { backend: { settings } } } = this.#session;
+    if (settings.backupTid === null) return;
+    settings.backupTid = this.#cells.completeUpTo(
+      (offset) => assignment.state(offset) !== "OUT_OF_DATE",
+    );
+  }
+}
+
+function greater(a: Tid, b: Tid): Tid {
+  return a > b ? a : b;
+}

@@ -1,0 +1,16 @@
+/** The limits of replication, in one place. */
+
+/** Rows that are asked for at once. */
+export const FETCH_COUNT = 1000;
+
+/** Rows that are sent at once at most, whatever a storage asks for. */
+export const MAX_FETCH_COUNT = 10_000;
+
+/** Rows that are deleted in a slice of work without a look at the clock. */
+export const DELETE_COUNT = 64;
+
+/** Bytes of object data that are received before they are committed. */
+export const COMMIT_BYTES = 1 << 22;
+
+/** How long a source that failed is left alone. */
+export const RETRY_MS = 1000;

@@ -1,0 +1,220 @@
+/**
+ * One pass of replication: completes a cell up to a tid from one source, first transactions, then
+ * revisions, a chunk at a time. The source is told what is here, sends what is missing, and says
+ * what is too much. Each chunk is committed together with the progress that it means.
+ *
+ * A pass that is cancelled, or whose source fails, leaves what it has received.
+ */
+
+import {
+  type AddObject,
+  type AddTransaction,
+  type AnswerFetchObjects,
+  AskFetchObjects,
+  AskFetchTransactions,
+  type Codecs,
+} from "../../../gen/packets.ts";
+import { hexId, type Oid, type Tid, ZERO_OID } from "../../codec/ids.ts";
+import type { RequestType } from "../../codec/packet.ts";
+import { Refusal } from "../../wire/refusal.ts";
+import type { Assignment } from "../assignment.ts";
+import type { Backend, RevisionKey } from "../backend/backend.ts";
+import { unawaited } from "../backend/eventual.ts";
+import type { Background, Task } from "../background.ts";
+import type { Fetching, Link } from "../links/link.ts";
+import { isBefore, revisionAfter, tidAfter, tidBefore } from "../positions.ts";
+import { unlessAborted } from "./cancelling.ts";
+import type { Cell } from "./cells.ts";
+import { COMMIT_BYTES, DELETE_COUNT, FETCH_COUNT } from "./limits.ts";
+
+export interface PassOptions {
+  readonly backend: Backend;
+  readonly assignment: Assignment;
+  readonly background: Background;
+  readonly link: Link;
+  readonly offset: number;
+  readonly cell: Cell;
+  readonly maxTid: Tid;
+  /** Ends the pass: what still comes from the source is ignored. */
+  readonly signal: AbortSignal;
+  /** Called before the commit of each chunk of revisions. */
+  progressed(): void;
+}
+
+export class Pass implements Fetching {
+  readonly #options: PassOptions;
+  readonly #task: Task;
+  /** The id of the request that is being answered. */
+  #id: number | null = null;
+  #minTid: Tid;
+  #bytes = 0;
+  #committed: Promise<void> = Promise.resolve();
+
+  constructor(options: PassOptions) {
+    this.#options = options;
+    this.#minTid = options.cell.nextTrans;
+    this.#task = options.background.task();
+  }
+
+  /**
+   * Resolves with whether the cell is complete, which is not committed yet, or the pass was
+   * cancelled. Rejects with the error by which the source or the connection to it failed.
+   */
+  async run(): Promise<boolean> {
+    const { link, cell, maxTid } = this.#options;
+    link.fetching = this;
+    try {
+      if (!await this.#fetchTransactions()) return false;
+      cell.nextTrans = tidAfter(maxTid);
+      if (!await this.#fetchObjects()) return false;
+      cell.nextObj = tidAfter(maxTid);
+      return true;
+    } finally {
+      if (link.fetching === this) link.fetching = null;
+    }
+  }
+
+  async #fetchTransactions(): Promise<boolean> {
+    const { backend, offset, cell, maxTid } = this.#options;
+    for (;;) {
+      // Even when nothing can be missing: the source answers when all up to the end is unlocked.
+      const minTid = this.#minTid = cell.nextTrans;
+      const range = { offset, min: minTid, max: maxTid, count: FETCH_COUNT };
+      const tids = await backend.transactions.range(range);
+      const request = { partition: offset, length: FETCH_COUNT, minTid, maxTid, tids };
+      const answer = await this.#ask(AskFetchTransactions, request);
+      if (answer === null) return false;
+      const known = new Set(tids);
+      if (!answer.tids.every((tid) => known.has(tid))) refuseDeletion();
+      const remove = (part: readonly Tid[]) => backend.replica.deleteTransactions(part);
+      if (!await this.#delete(answer.tids, remove)) return false;
+      const last = tids.length < FETCH_COUNT ? undefined : tids.at(-1);
+      const nextTid = answer.nextTid ?? (last === undefined ? null : tidAfter(last));
+      if (nextTid === null || nextTid > maxTid) return true;
+      if (nextTid <= minTid) refuseNext(nextTid);
+      cell.nextTrans = nextTid;
+      await this.#commitChunk();
+    }
+  }
+
+  async #fetchObjects(): Promise<boolean> {
+    const { backend: { replica, table }, offset, cell, maxTid, progressed } = this.#options;
+    let from: RevisionKey = { tid: cell.nextObj, oid: ZERO_OID };
+    for (;;) {
+      this.#minTid = from.tid;
+      const start = { minTid: from.tid, minOid: from.oid, maxTid };
+      const keys = await replica.revisions({ offset, ...start, count: FETCH_COUNT });
+      const objects = byTid(keys);
+      const request = { partition: offset, length: FETCH_COUNT, ...start, objects };
+      const answer = await this.#ask(AskFetchObjects, request);
+      if (answer === null) return false;
+      const surplus = keysOf(answer.objects);
+      if (!surplus.every(({ tid, oid }) => objects.get(tid)?.includes(oid))) refuseDeletion();
+      if (!await this.#delete(surplus, (part) => replica.deleteObjects(part))) return false;
+      const next = nextRevision(answer, keys);
+      if (next === null || next.tid > maxTid) return true;
+      if (!isBefore(from, next)) refuseNext(next.tid);
+      from = next;
+      cell.nextObj = next.tid;
+      progressed();
+      table.setProgress(offset, tidBefore(next.tid));
+      await this.#commitChunk();
+    }
+  }
+
+  /** Commits, and waits for the commit before: the disk may be slower than the source. */
+  async #commitChunk(): Promise<void> {
+    const before = this.#committed;
+    this.#bytes = 0;
+    this.#committed = this.#options.backend.commit();
+    await before;
+  }
+
+  /** Resolves with the answer; with null when the pass was cancelled. */
+  async #ask<T, A>(type: RequestType<T, A, Codecs>, packet: T): Promise<A | null> {
+    const { link: { connection }, signal } = this.#options;
+    if (signal.aborted) return null;
+    const asked = connection.ask(type, packet, undefined, (id) => {
+      this.#id = id;
+    });
+    const answer = await unlessAborted(asked, signal);
+    this.#id = null;
+    return answer;
+  }
+
+  /** Deletes rows a few at a time. Resolves to false when the pass was cancelled meanwhile. */
+  async #delete<T>(
+    items: readonly T[],
+    remove: (part: readonly T[]) => unknown,
+  ): Promise<boolean> {
+    for (let at = 0; at < items.length; at += DELETE_COUNT) {
+      await this.#task.pause();
+      if (this.#options.signal.aborted) return false;
+      const removed = remove(items.slice(at, at + DELETE_COUNT));
+      if (removed instanceof Promise) await removed;
+    }
+    return !this.#options.signal.aborted;
+  }
+
+  addTransaction(id: number, packet: AddTransaction): void {
+    if (id !== this.#id) return;
+    this.#requireAsked(packet.tid, packet.tid);
+    this.#options.backend.replica.addTransaction(packet);
+  }
+
+  addObject(id: number, packet: AddObject): void {
+    if (id !== this.#id) return;
+    const { oid, serial, compression, checksum, data, dataSerial } = packet;
+    this.#requireAsked(serial, oid);
+    const { backend } = this.#options;
+    const isNothing = data.length === 0 && checksum.every((byte) => byte === 0);
+    const value = isNothing ? null : { compression, checksum, data };
+    unawaited(backend.replica.addObject({ oid, tid: serial, value, valueTid: dataSerial }));
+    this.#bytes += data.length;
+    if (this.#bytes < COMMIT_BYTES) return;
+    this.#bytes = 0;
+    void backend.commit();
+  }
+
+  #requireAsked(tid: Tid, placed: Oid | Tid): void {
+    const { assignment, offset, maxTid } = this.#options;
+    if (assignment.partition(placed) === offset && tid >= this.#minTid && tid <= maxTid) return;
+    throw new Refusal(
+      "PROTOCOL_ERROR",
+      `expected rows of partition ${offset} from ${hexId(this.#minTid)} to ${hexId(maxTid)}, ` +
+        `found ${hexId(placed)} at ${hexId(tid)}`,
+    );
+  }
+}
+
+function byTid(keys: readonly RevisionKey[]): Map<Tid, Oid[]> {
+  const objects = new Map<Tid, Oid[]>();
+  for (const { tid, oid } of keys) {
+    const oids = objects.get(tid);
+    if (oids === undefined) objects.set(tid, [oid]);
+    else oids.push(oid);
+  }
+  return objects;
+}
+
+function keysOf(objects: ReadonlyMap<Tid, readonly Oid[]>): RevisionKey[] {
+  return [...objects].flatMap(([tid, oids]) => oids.map((oid) => ({ tid, oid })));
+}
+
+/** Where to go on; null at the end, where there may still be more here than was listed. */
+function nextRevision(
+  { nextTid, nextOid }: AnswerFetchObjects,
+  listed: readonly RevisionKey[],
+): RevisionKey | null {
+  if (nextTid !== null) return { tid: nextTid, oid: nextOid ?? ZERO_OID };
+  const last = listed.length < FETCH_COUNT ? undefined : listed.at(-1);
+  return last === undefined ? null : revisionAfter(last);
+}
+
+function refuseDeletion(): never {
+  throw new Refusal("PROTOCOL_ERROR", "expected only rows that were listed to be deleted");
+}
+
+function refuseNext(tid: Tid): never {
+  throw new Refusal("PROTOCOL_ERROR", `expected to go on, found ${hexId(tid)} to be next`);
+}
