@@ -84,12 +84,9 @@ export class Cache {
       const last = items[items.length - 1];
       return last?.nextSerial === null ? last : undefined;
     }
-    for (let at = items.length - 1; at >= 0; at--) {
-      const item = items[at];
-      if (item === undefined || item.serial >= before) continue;
-      return item.nextSerial === null || item.nextSerial >= before ? item : undefined;
-    }
-    return undefined;
+    const item = items[lowerBound(items, before) - 1];
+    if (item === undefined || (item.nextSerial !== null && item.nextSerial < before)) return;
+    return item;
   }
 
   /** Whether data of this size may be kept. */
@@ -102,8 +99,9 @@ export class Cache {
     if (!this.accepts(data.length)) return;
     const bytes = data.length + CACHE_ITEM_BYTES;
     const items = this.#byOid.get(oid);
-    let item = items?.find((known) => known.serial === serial);
-    if (item !== undefined) {
+    const at = items === undefined ? 0 : lowerBound(items, serial);
+    let item = items?.[at];
+    if (item?.serial === serial) {
       if (item.data !== null) return;
       if (item.nextSerial === null) item.nextSerial = nextSerial;
     } else {
@@ -119,7 +117,7 @@ export class Cache {
         previous: null,
         next: null,
       };
-      this.#insert(items, item);
+      this.#insert(items, item, at);
     }
     item.data = data;
     this.#bytes += bytes;
@@ -127,13 +125,13 @@ export class Cache {
     if (this.#bytes > this.maxBytes) this.#evict();
   }
 
-  #insert(items: CacheItem[] | undefined, item: CacheItem): void {
+  #insert(items: CacheItem[] | undefined, item: CacheItem, at: number): void {
     if (items === undefined) {
       this.#byOid.set(item.oid, [item]);
       return;
     }
     const last = items[items.length - 1];
-    if (item.nextSerial === null && last !== undefined && last.serial < item.serial) {
+    if (item.nextSerial === null && last !== undefined && at === items.length) {
       item.counter = last.counter;
       last.nextSerial ??= item.serial;
       items.push(item);
@@ -144,8 +142,7 @@ export class Cache {
       }
       return;
     }
-    const at = items.findIndex((known) => known.serial > item.serial);
-    items.splice(at < 0 ? items.length : at, 0, item);
+    items.splice(at, 0, item);
   }
 
   /** The item was used: it goes to the end of its queue, and another one may sink. */
@@ -191,7 +188,7 @@ export class Cache {
     item.queue?.remove(item);
     const items = this.#byOid.get(item.oid);
     if (items === undefined) return;
-    items.splice(items.indexOf(item), 1);
+    items.splice(lowerBound(items, item.serial), 1);
     if (items.length === 0) this.#byOid.delete(item.oid);
   }
 
@@ -240,4 +237,17 @@ export class Cache {
       ` (life_time=${this.lifeTime} max_history_size=${this.maxHistory}` +
       ` max_size=${this.maxBytes})>`;
   }
+}
+
+/** How many revisions of an object are older than `serial`. They are sorted. */
+function lowerBound(items: readonly CacheItem[], serial: Tid): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const item = items[middle];
+    if (item !== undefined && item.serial < serial) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -77,7 +77,9 @@ export class Loads {
   /** The serial of the newest revision older than `before`, a deletion included; 0 for none. */
   async serialBefore(oid: Oid, before: Tid, options?: WaitOptions): Promise<Tid> {
     try {
-      return (await this.loadBefore(oid, before, options)).serial;
+      const cached = this.#view.cache.load(oid, before);
+      if (cached !== undefined) return cached.serial;
+      return (await this.#loadAndCache(oid, { oid, at: null, before }, options)).serial;
     } catch (error) {
       if (error instanceof CreationUndoneError) return error.serial;
       if (error instanceof NotFoundError) return ZERO_TID;

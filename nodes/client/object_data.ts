@@ -12,6 +12,15 @@ import { StorageError } from "./errors.ts";
 /** How data are compressed: not at all, or by zlib at a level from 1 to 9 or its default. */
 export type Compression = boolean | number;
 
+/** How many bytes are looked at to tell whether data can be compressed. */
+const SAMPLE_BYTES = 1024;
+/**
+ * How many pairs of equal bytes a sample may have to look random, as a share of those in a long row
+ * of random bytes; where there are fewer, values are repeated in turn.
+ */
+const RANDOM_EVENNESS = { low: 0.8, high: 1.25 } as const;
+const BYTE_VALUES = 256;
+
 const NO_BYTES = new Uint8Array(0);
 const CHECKSUM_BYTES = 20;
 
@@ -24,13 +33,35 @@ export const NO_DATA: StoredData = {
 
 /** Data as they are sent. Throws a StorageError when no packet could hold them. */
 export function encodeData(data: Uint8Array, compression: Compression): StoredData {
-  if (compression !== false && data.length >= MIN_COMPRESS_BYTES) {
+  if (compression !== false && data.length >= MIN_COMPRESS_BYTES && !looksRandom(data)) {
     const deflated = compression === true
       ? deflateSync(data)
       : deflateSync(data, { level: Number(compression) });
     if (deflated.length < data.length) return stored(deflated, true);
   }
   return stored(data, false);
+}
+
+/**
+ * Whether data look as if zlib could do nothing for them, such as images, or what is compressed or
+ * encrypted already: then the bytes of a sample are spread evenly. Deflating them would cost more
+ * than all the rest of storing them.
+ */
+function looksRandom(data: Uint8Array): boolean {
+  // An odd step does not always hit the same byte of numbers in a row.
+  const step = Math.ceil(data.length / SAMPLE_BYTES) | 1;
+  const counts = new Uint16Array(BYTE_VALUES);
+  let pairs = 0;
+  let sampled = 0;
+  for (let at = 0; at < data.length; at += step) {
+    const byte = data[at] ?? 0;
+    const before = counts[byte] ?? 0;
+    pairs += before;
+    counts[byte] = before + 1;
+    sampled++;
+  }
+  const evenness = pairs / (sampled * (sampled - 1) / 2 / BYTE_VALUES);
+  return evenness > RANDOM_EVENNESS.low && evenness < RANDOM_EVENNESS.high;
 }
 
 function stored(data: Uint8Array, compression: boolean): StoredData {

@@ -15,7 +15,8 @@ import {
 import { makeCertificates } from "../support/certificates.ts";
 import { withCluster } from "../support/in_process.ts";
 import { freePorts } from "../support/ports.ts";
-import { bytes, change, create, latest, text } from "./support.ts";
+import { change, create, latest } from "./support.ts";
+import { bytes, text } from "./texts.ts";
 
 Deno.test("connecting", async (t) => {
   await withCluster({}, async (cluster) => {

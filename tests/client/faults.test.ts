@@ -11,7 +11,8 @@ import {
   UnknownOutcomeError,
 } from "../../mod.ts";
 import { withCluster } from "../support/in_process.ts";
-import { bytes, change, create, latest, openFaulty, text } from "./support.ts";
+import { change, create, latest, openFaulty } from "./support.ts";
+import { bytes, text } from "./texts.ts";
 
 Deno.test("a commit whose answer is lost is reported as what it became", async (t) => {
   await withCluster({}, async (cluster) => {

@@ -14,7 +14,8 @@ import {
 } from "../../mod.ts";
 import { withCluster } from "../support/in_process.ts";
 import { createCounters, decodeCounter, encodeCounter, resolveCounter } from "./counters.ts";
-import { bytes, change, create, latest, text } from "./support.ts";
+import { change, create, latest } from "./support.ts";
+import { bytes, text } from "./texts.ts";
 
 Deno.test("looking back", async (t) => {
   await withCluster({ storages: 2, replicas: 0, partitions: 3 }, async (cluster) => {

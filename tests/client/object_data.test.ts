@@ -6,6 +6,7 @@ import { deflateSync } from "node:zlib";
 import { MAX_OBJECT_BYTES, MIN_COMPRESS_BYTES } from "../../nodes/client/limits.ts";
 import { decodeData, encodeData, isPresent, NO_DATA } from "../../nodes/client/object_data.ts";
 import { StorageError } from "../../mod.ts";
+import { bytes } from "./texts.ts";
 
 const compressible = new Uint8Array(MIN_COMPRESS_BYTES).fill(7);
 const sha1 = (data: Uint8Array) => new Uint8Array(createHash("sha1").update(data).digest());
@@ -27,6 +28,15 @@ Deno.test("data are compressed where that pays, and have the checksum of what is
     assert.ok(stored.data.length < data.length || !isCompressed);
     assert.ok(isPresent(stored));
     assert.deepEqual(decodeData(stored), data);
+  }
+});
+
+Deno.test("zlib is tried on all that it may shrink, however even its bytes are", () => {
+  const row = Uint8Array.from({ length: 1024 }, (_, at) => at);
+  const numbers = new Uint8Array(new Float64Array(1024).map((_, at) => at / 7).buffer);
+  const letters = bytes(btoa(String.fromCharCode(...numbers)));
+  for (const data of [row, numbers, letters, compressible]) {
+    assert.equal(encodeData(data, true).compression, true);
   }
 });
 

@@ -6,14 +6,7 @@ import { openClient } from "../../nodes/client/client.ts";
 import type { ClientOptions } from "../../nodes/client/options.ts";
 import type { InProcessCluster } from "../support/in_process.ts";
 import { FaultyHost } from "./faulty_host.ts";
-
-export function bytes(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
-export function text(data: Uint8Array): string {
-  return new TextDecoder().decode(data);
-}
+import { bytes, text } from "./texts.ts";
 
 /** A client whose connections can be held and cut. */
 export async function openFaulty(cluster: InProcessCluster, options: ClientOptions = {}) {

@@ -17,7 +17,8 @@ import {
 } from "../../mod.ts";
 import { withCluster } from "../support/in_process.ts";
 import { decodeCounter, encodeCounter } from "./counters.ts";
-import { bytes, change, create, latest, text } from "./support.ts";
+import { change, create, latest } from "./support.ts";
+import { bytes, text } from "./texts.ts";
 
 /** Two clients of one cluster, and an object that both know. */
 interface Pair {

@@ -12,7 +12,8 @@ import {
   type Tid,
 } from "../../mod.ts";
 import { type InProcessCluster, withCluster } from "../support/in_process.ts";
-import { bytes, change, create, latest, text } from "./support.ts";
+import { change, create, latest } from "./support.ts";
+import { bytes, text } from "./texts.ts";
 
 Deno.test("transactions in two phases", async (t) => {
   await withCluster({ storages: 2, replicas: 1 }, async (cluster) => {
