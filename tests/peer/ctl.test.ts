@@ -4,74 +4,33 @@
  */
 import assert from "node:assert/strict";
 import { Cluster, type Maker } from "../support/cluster.ts";
-import type { Output } from "../support/process.ts";
 import { PeerClient } from "./client.ts";
 import { inDirectory, ours, peerGroup, real } from "./peer.ts";
+import { assertAlike, assertSame, type Entry, Session } from "./transcript.ts";
 
-/** How long a node may take to end after the cluster was told to stop. */
+/** How long a node may take to end after it was told to. */
 const STOP_MS = 20_000;
 
-/** One command: what was typed, printed on standard output, complained of, and the status. */
-interface Entry {
-  readonly command: string;
-  readonly status: number;
-  readonly stdout: string;
-  /** The last line of standard error: NEO's neoctl prints a Python traceback before. */
-  readonly complaint: string;
-}
-
-/** Replaces what differs between any two runs by words. */
-function mask(text: string): string {
-  return text
-    .replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:PORT")
-    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?/g, "TIME")
-    .replaceAll(/0x[0-9a-f]{10,16}\b/g, "TID");
-}
-
-function entry(command: string, output: Output): Entry {
-  return {
-    command,
-    status: output.code,
-    stdout: mask(output.stdout),
-    complaint: mask(output.stderr.trimEnd().split("\n").at(-1) ?? ""),
-  };
-}
-
-class Session {
-  readonly entries: Entry[] = [];
-
-  constructor(readonly cluster: Cluster, readonly ctl: Maker) {}
-
-  async type(...commands: string[]): Promise<void> {
-    for (const command of commands) {
-      const output = await this.cluster.ctlOf(this.ctl, ...command.split(" "));
-      this.entries.push(entry(command, output));
-    }
-  }
-
-  /**
-   * Types commands that the master refuses. It leaves the admin each time, which comes back with
-   * a new timestamp.
-   */
-  async typeRefused(...commands: string[]): Promise<void> {
-    for (const command of commands) {
-      const { stdout: before } = await this.cluster.ctl("print", "node", "admin");
-      await this.type(command);
-      await this.cluster.waitForCtl(
-        ["print", "node", "admin"],
-        (now) => now.includes("RUNNING") && now !== before,
-      );
-    }
-  }
-}
+/** What an operator does with a cluster of `nodes` through the control command of `ctl`. */
+type Story = (nodes: Maker, ctl: Maker, directory: string) => Promise<Entry[]>;
 
 const LOOK_AROUND = [
   ...["print cluster", "print primary", "print node", "print node storage", "print node MASTER"],
   ...["print node client", "print pt", "print ids"],
 ];
 
-/** A cluster's life as its operator types it, from the first start to the stop. */
-async function operate(nodes: Maker, ctl: Maker, directory: string): Promise<Entry[]> {
+async function endedWell(cluster: Cluster, name: string): Promise<void> {
+  const node = cluster.node(name);
+  assert.equal((await node.waitForExit(STOP_MS)).code, 0, node.tail());
+  cluster.nodes.delete(name);
+}
+
+function upToDate(cells: number) {
+  return (pt: string) => pt.match(/UP_TO_DATE/g)?.length === cells;
+}
+
+/** A cluster's life, from the first start to the stop. */
+const operate: Story = async (nodes, ctl, directory) => {
   await using cluster = await Cluster.start({
     directory,
     master: nodes,
@@ -99,53 +58,73 @@ async function operate(nodes: Maker, ctl: Maker, directory: string): Promise<Ent
     await session.type("print node client", "print ids");
   }
   await session.type("set cluster STOPPING");
-  for (const node of cluster.nodes.values()) {
-    assert.equal((await node.waitForExit(STOP_MS)).code, 0, node.tail());
-  }
+  for (const name of [...cluster.nodes.keys()]) await endedWell(cluster, name);
   await session.type("print cluster");
   return session.entries;
-}
+};
 
-/** What a command of NEO's prints on NEO's nodes, which is what all others are compared with. */
-let model: Promise<Entry[]> | null = null;
+/** One storage is replaced by a new one, then the other is taken away. */
+const replace: Story = async (nodes, ctl, directory) => {
+  await using cluster = await Cluster.start({
+    directory,
+    master: nodes,
+    storages: [nodes],
+    ctl: real,
+    partitions: 3,
+    replicas: 1,
+  });
+  const session = new Session(cluster, ctl);
+  const addStorage = async (number: number) => {
+    cluster.startStorage({ number, maker: nodes });
+    await cluster.waitForCtl(["print", "node", "storage"], (text) => text.includes("PENDING"));
+  };
+  await addStorage(2);
+  await session.type("print node storage", "add all", "print pt", "tweak");
+  await cluster.waitForCtl(["print", "pt"], upToDate(6));
+  await session.type("print pt", "print ids", "tweak", "print ids", "kill S2");
+  await endedWell(cluster, "storage2");
+  await cluster.waitForCtl(["print", "pt"], upToDate(3));
+  await session.type("print node storage", "print pt", "kill S2");
+  await session.typeRefused("kill S1", "drop S1", "drop M1", "prune_orphan 1 S2");
+  await session.type("drop S2", "print node storage", "print pt", "add all");
+  await addStorage(3);
+  await session.type("print node storage", "add S2", "add S2", "print pt", "tweak");
+  await cluster.waitForCtl(["print", "pt"], upToDate(6));
+  await session.type("check :S1", "prune_orphan 1 all", "flush_log", "tweak S1");
+  await cluster.waitForCtl(["print", "pt"], (pt) => !pt.includes("S1"));
+  await session.type("print pt", "drop S1");
+  await endedWell(cluster, "storage1");
+  await session.type("print node storage", "print pt");
+  return session.entries;
+};
 
-function modelOf(directory: string): Promise<Entry[]> {
-  model ??= Deno.mkdir(`${directory}/model`).then(() => operate(real, real, `${directory}/model`));
-  return model;
-}
-
-function render(entries: readonly Entry[]): string {
-  return entries.map((e) => `$ neoctl ${e.command}\n${e.stdout}[${e.status}] ${e.complaint}\n`)
-    .join("");
-}
-
-/** Ours says in one line what NEO's says at the end of a traceback. */
-function withoutComplaints(entries: readonly Entry[]): Entry[] {
-  return entries.map((e) => ({ ...e, complaint: "" }));
-}
-
-/** The master's or the admin's message in the representation of an error by NEO's neoctl. */
-function message(complaint: string): string {
-  return /'([^']*)'\)$/.exec(complaint)?.[1] ?? complaint;
-}
-
-async function ourCtlOn(nodes: Maker, directory: string): Promise<void> {
-  const expected = await modelOf(directory);
-  const found = await operate(nodes, ours, directory);
-  assert.equal(render(withoutComplaints(found)), render(withoutComplaints(expected)));
-  for (const [index, { command, complaint }] of expected.entries()) {
-    const said = found[index]?.complaint ?? "";
-    assert.ok(said.includes(message(complaint)), `${command}: ${said}, not ${complaint}`);
-    assert.equal(said === "", complaint === "", `${command}: ${said}, not ${complaint}`);
-  }
+/** The three ways in which our side takes part in a story, each against NEO's own alone. */
+function tellings(title: string, story: Story) {
+  let model: Promise<Entry[]> | null = null;
+  const expect = (directory: string): Promise<Entry[]> => {
+    model ??= Deno.mkdir(`${directory}/model`).then(() => story(real, real, `${directory}/model`));
+    return model;
+  };
+  return {
+    [`${title}: NEO's on our nodes`]: () =>
+      inDirectory(async (directory) => {
+        const expected = await expect(directory);
+        assertSame(await story(ours, real, directory), expected);
+      }),
+    [`${title}: ours on NEO's nodes`]: () =>
+      inDirectory(async (directory) => {
+        const expected = await expect(directory);
+        assertAlike(await story(real, ours, directory), expected);
+      }),
+    [`${title}: ours on our nodes`]: () =>
+      inDirectory(async (directory) => {
+        const expected = await expect(directory);
+        assertAlike(await story(ours, ours, directory), expected);
+      }),
+  };
 }
 
 peerGroup("neoctl", {
-  "NEO's on our nodes": () =>
-    inDirectory(async (directory) => {
-      const expected = await modelOf(directory);
-      assert.equal(render(await operate(ours, real, directory)), render(expected));
-    }),
-  "ours on NEO's nodes": () => inDirectory((directory) => ourCtlOn(real, directory)),
-  "ours on our nodes": () => inDirectory((directory) => ourCtlOn(ours, directory)),
+  ...tellings("a cluster's life", operate),
+  ...tellings("storages come and go", replace),
 });

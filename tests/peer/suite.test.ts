@@ -51,6 +51,7 @@ function suite(options: { readonly tls: boolean }) {
         ["bash", `${ROOT}tests/peer/neo-suite`, venv(), ...(ours === real ? ["--real"] : []), "-z"],
         {
           name: "neo-suite -z",
+          family: true,
           timeoutMs: SUITE_MS,
           env: {
             TEMP: directory,

@@ -98,6 +98,11 @@ export class Cluster implements AsyncDisposable {
     }
   }
 
+  /** The maker of the master. */
+  get master(): Maker {
+    return this.#options.master;
+  }
+
   /** The node of that name: `master`, `admin`, `storage1`, … */
   node(name: string): Child {
     const node = this.nodes.get(name);

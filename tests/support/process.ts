@@ -22,6 +22,8 @@ export interface StartOptions {
   readonly name: string;
   readonly cwd?: string;
   readonly env?: Record<string, string>;
+  /** Whether the child starts others, which get the signals that it gets. */
+  readonly family?: boolean;
 }
 
 /** How long a child may take to end after SIGTERM before it gets SIGKILL. */
@@ -30,20 +32,29 @@ const TERMINATION_MS = 5_000;
 /** The longest tail of a child's output in an error message, in characters. */
 const TAIL_CHARACTERS = 4_000;
 
-/** Rejects with `message()` when `promise` has not settled in time; `onTimeout` comes first. */
+/**
+ * Rejects with `message()` when `promise` has not settled in time; `onTimeout` comes first, and
+ * whatever it makes `promise` do no longer counts.
+ */
 export async function withDeadline<T>(promise: Promise<T>, options: {
   readonly timeoutMs: number;
   readonly message: () => string;
   readonly onTimeout?: () => Promise<void>;
 }): Promise<T> {
-  const late = Promise.withResolvers<never>();
+  const { promise: outcome, resolve, reject } = Promise.withResolvers<T>();
+  let expired = false;
   const timer = setTimeout(async () => {
+    expired = true;
     const message = options.message();
     await options.onTimeout?.();
-    late.reject(new Error(message));
+    reject(new Error(message));
   }, options.timeoutMs);
+  promise.then(
+    (value) => expired || resolve(value),
+    (error) => expired || reject(error),
+  );
   try {
-    return await Promise.race([promise, late.promise]);
+    return await outcome;
   } finally {
     clearTimeout(timer);
   }
@@ -58,6 +69,7 @@ export class Child implements AsyncDisposable {
   /** Resolves when the child has ended and all its output is here. */
   readonly exited: Promise<Exit>;
   #ended = false;
+  readonly #family: boolean;
   readonly #process: Deno.ChildProcess;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #waiting = new Set<() => void>();
@@ -66,11 +78,13 @@ export class Child implements AsyncDisposable {
     const [program, ...args] = argv;
     if (program === undefined) throw new Error("a command of at least one word was expected");
     this.name = options.name;
+    this.#family = options.family ?? false;
     this.#process = new Deno.Command(program, {
       args,
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
+      detached: this.#family,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.env === undefined ? {} : { env: options.env }),
     }).spawn();
@@ -132,7 +146,13 @@ export class Child implements AsyncDisposable {
 
   /** Sends a signal; does nothing when the child has ended. */
   signal(signal: Deno.Signal): void {
-    if (this.running) this.#process.kill(signal);
+    if (!this.running) return;
+    try {
+      Deno.kill(this.#family ? -this.pid : this.pid, signal);
+    } catch (error) {
+      // It has just ended, and its end has not been told yet.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   /** Ends the child with SIGKILL and waits until it is gone. */
