@@ -2,12 +2,13 @@
  * A SQLite file that this process has for itself, with commits that are made durable in groups.
  *
  * The file is in WAL mode with `synchronous=NORMAL`, where a commit only appends to the `-wal`
- * file, and `durable` flushes that file without stopping the event loop. This is as safe as
- * `synchronous=FULL`, which does the same flush inside each commit: a commit is on disk when its
- * part of the WAL is. In NORMAL, SQLite itself still flushes the WAL before a checkpoint and the
- * main file after it, so that the main file never depends on an unflushed WAL and the WAL is only
- * written over when the main file has its contents; and it flushes the WAL's header (and, when it
- * has just created it, the directory) before the first commit after that.
+ * file, and `durable` flushes that file; where the disk takes its time, without stopping the event
+ * loop. This is as safe as `synchronous=FULL`, which does the same flush inside each commit: a
+ * commit is on disk when its part of the WAL is. In NORMAL, SQLite itself still flushes the WAL
+ * before a checkpoint and the main file after it, so that the main file never depends on an
+ * unflushed WAL and the WAL is only written over when the main file has its contents; and it
+ * flushes the WAL's header (and, when it has just created it, the directory) before the first
+ * commit after that.
  *
  * The WAL is opened once: SQLite replaces it only when its last connection closes or the journal
  * mode changes, and neither can happen while this connection is open, which keeps a shared lock on
@@ -17,6 +18,7 @@
 import { realpathSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { DatabaseError } from "../errors.ts";
+import { monotonic } from "./clock.ts";
 import { type DatabaseLock, lockDatabase } from "./database_lock.ts";
 import { GroupFlush } from "./group_flush.ts";
 import type { SqlDatabase, SqlStatement } from "./host.ts";
@@ -26,7 +28,19 @@ import { prepareStatement, sqliteError } from "./sqlite_statement.ts";
 const BUSY_TIMEOUT_MS = 5000;
 
 /** Pages of the file that are kept in memory. */
-const CACHE_KIB = 32_768;
+const CACHE_KIB = 16_384;
+
+/**
+ * Pages in the WAL from which on a commit copies them to the main file, and starts the WAL again.
+ * Pages that were changed several times since are copied once, but all wait for the copying.
+ */
+const CHECKPOINT_PAGES = 2000;
+
+/**
+ * A disk that took less than this for the last flush is waited for: another thread would cost as
+ * much time to get started and heard, and most of the commit's time is spent here.
+ */
+const INLINE_FLUSH_MS = 0.5;
 
 /** Opens (creates) a database file. Throws a DatabaseError. */
 export function openSqlite(path: string): { database: SqlDatabase; device: string } {
@@ -51,6 +65,7 @@ class SqliteDatabase implements SqlDatabase {
   readonly #database: DatabaseSync;
   readonly #wal: Deno.FsFile;
   readonly #flushes: GroupFlush;
+  #isDiskFast = false;
   #closed = false;
 
   constructor(path: string, lock: DatabaseLock) {
@@ -108,6 +123,7 @@ class SqliteDatabase implements SqlDatabase {
       );
     }
     this.exec(`PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${CACHE_KIB}`);
+    this.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     // The first read opens the WAL, and creates it if there is none.
     this.prepare("PRAGMA user_version").get();
     return Deno.openSync(`${this.#path}-wal`, { read: true, write: true });
@@ -119,8 +135,11 @@ class SqliteDatabase implements SqlDatabase {
    * main file: so there must be no more checkpoints.
    */
   async #flush(): Promise<void> {
+    const start = monotonic();
     try {
-      await this.#wal.syncData();
+      if (this.#isDiskFast) this.#wal.syncDataSync();
+      else await this.#wal.syncData();
+      this.#isDiskFast = monotonic() - start < INLINE_FLUSH_MS;
     } catch (error) {
       if (!this.#closed) this.exec("PRAGMA wal_autocheckpoint = 0");
       throw error;

@@ -1,6 +1,8 @@
 /**
  * The connection to an SQLite file, and its transaction. The first write opens a transaction that
- * all logical transactions share; whoever asks for a commit in a turn gets the one at its end.
+ * all logical transactions share; whoever asks for a commit in a turn gets the one at its end, or
+ * the one that follows when the disk is still busy with the last one: the busier it is, the more
+ * share a commit.
  * After a failure nothing is committed any more: what is on disk stays as it was last promised.
  */
 
@@ -27,17 +29,21 @@ export class Connection {
   readonly #host: ClientHost;
   readonly #database: SqlDatabase;
   readonly #failed: (error: unknown) => void;
+  readonly #beginStatement: SqlStatement;
+  readonly #commitStatement: SqlStatement;
   #inTransaction = false;
   #failure: unknown = null;
   #closed = false;
   #requested: PromiseWithResolvers<void> | null = null;
-  #underWay = 0;
+  #running: Promise<void> | null = null;
   #timer: Timer | null = null;
 
   constructor(options: ConnectionOptions) {
     this.#host = options.host;
     this.#database = options.database;
     this.#failed = (error) => options.failed(error);
+    this.#beginStatement = options.database.prepare("BEGIN IMMEDIATE");
+    this.#commitStatement = options.database.prepare("COMMIT");
   }
 
   /** Prepares a statement that only reads. */
@@ -50,7 +56,7 @@ export class Connection {
     const statement = this.#database.prepare(sql);
     return {
       run: (...parameters) => {
-        this.#begin();
+        this.#ensureTransaction();
         try {
           return statement.run(...parameters).changes;
         } catch (error) {
@@ -63,7 +69,7 @@ export class Connection {
 
   /** Executes statements that write. */
   execute(sql: string): void {
-    this.#begin();
+    this.#ensureTransaction();
     try {
       this.#database.exec(sql);
     } catch (error) {
@@ -72,10 +78,10 @@ export class Connection {
     }
   }
 
-  #begin(): void {
+  #ensureTransaction(): void {
     if (this.#inTransaction && this.#failure === null) return;
     this.#check();
-    this.#database.exec("BEGIN IMMEDIATE");
+    this.#beginStatement.run();
     this.#inTransaction = true;
   }
 
@@ -92,7 +98,7 @@ export class Connection {
     this.#timer = null;
     if (!this.#inTransaction) return;
     this.#check();
-    this.#database.exec("COMMIT");
+    this.#commitStatement.run();
     this.#inTransaction = false;
   }
 
@@ -102,8 +108,7 @@ export class Connection {
     this.#requested = Promise.withResolvers();
     // Whoever does not wait is told of a failure by `failed`.
     this.#requested.promise.catch(() => {});
-    this.#underWay++;
-    this.#host.defer(() => this.#commitRequested());
+    if (this.#running === null) this.#deferCommit();
     return this.#requested.promise;
   }
 
@@ -118,22 +123,28 @@ export class Connection {
 
   /** Waits for the commits that were asked for. */
   committed(): Eventual<void> {
-    if (this.#requested !== null) return this.#requested.promise;
-    return this.#underWay === 0 ? undefined : this.#database.durable();
+    return this.#requested?.promise ?? this.#running ?? undefined;
+  }
+
+  #deferCommit(): void {
+    this.#host.defer(() => this.#commitRequested());
   }
 
   async #commitRequested(): Promise<void> {
     const requested = this.#requested;
+    if (requested === null) return;
     this.#requested = null;
+    this.#running = requested.promise;
     try {
       this.commitNow();
       await this.#database.durable();
-      requested?.resolve();
+      requested.resolve();
     } catch (error) {
       this.#fail(error);
-      requested?.reject(error);
+      requested.reject(error);
     } finally {
-      this.#underWay--;
+      this.#running = null;
+      if (this.#requested !== null) this.#deferCommit();
     }
   }
 
