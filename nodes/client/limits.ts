@@ -40,6 +40,10 @@ export const MAX_IN_FLIGHT_BYTES = 16 << 20;
 /** Writes of one transaction that are sent and not yet answered; `store` waits above. */
 export const MAX_IN_FLIGHT_WRITES = 10_000;
 
+/** Changes that `transact` sends before it looks at what became of them, and bytes of them. */
+export const MAX_STORE_GROUP = 100;
+export const STORE_GROUP_BYTES = 128 << 10;
+
 /** Bytes that the function given to `transact` may store: they are kept until the commit. */
 export const MAX_TRANSACT_BYTES = 1 << 30;
 

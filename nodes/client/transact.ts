@@ -5,13 +5,20 @@
 
 import type { Oid, Tid } from "../codec/ids.ts";
 import { delay } from "../cluster/delay.ts";
-import { assertWritable, beginTransaction, type TransactionMetadata } from "./begin.ts";
+import { beginTransaction, type TransactionMetadata } from "./begin.ts";
 import { TransientError } from "./errors.ts";
-import { DEFAULT_RETRIES, MAX_BACKOFF_MS, MIN_BACKOFF_MS } from "./limits.ts";
+import {
+  DEFAULT_RETRIES,
+  MAX_BACKOFF_MS,
+  MAX_STORE_GROUP,
+  MIN_BACKOFF_MS,
+  STORE_GROUP_BYTES,
+} from "./limits.ts";
 import { inParallel } from "./parallel.ts";
 import type { Parts } from "./parts.ts";
 import type { Session } from "./session.ts";
 import { type Change, SnapshotTransaction } from "./snapshot.ts";
+import type { Transaction } from "./transaction.ts";
 
 /** How a function is run as a transaction. */
 export interface TransactOptions extends TransactionMetadata {
@@ -69,7 +76,6 @@ export class Transactor {
     signal?.throwIfAborted();
     const changes = tx.changes();
     const checks = tx.checks();
-    if (changes.length > 0) assertWritable(this.#parts);
     if (changes.length > 0 || checks.length > 0) {
       const tid = await this.#commit({ session, tx, changes, checks }, options);
       options.committed?.(tid);
@@ -87,12 +93,7 @@ export class Transactor {
     const bases = await inParallel(changes, ([oid, change]) => tx.baseOf(oid, change));
     const transaction = await beginTransaction(this.#parts, session, options);
     try {
-      for (const [at, [oid, { data }]] of changes.entries()) {
-        const serial = bases[at];
-        if (serial === undefined) throw new RangeError("a change without a base");
-        if (data === null) await transaction.delete(oid, serial, { signal });
-        else await transaction.store(oid, { data, serial, owned: true }, { signal });
-      }
+      await storeAll(transaction, { changes, bases, signal });
       for (const [oid, serial] of checks) {
         await transaction.checkCurrentSerial(oid, serial, { signal });
       }
@@ -101,4 +102,32 @@ export class Transactor {
       transaction.abort();
     }
   }
+}
+
+/**
+ * Stores changes, a group of them side by side: what is written in one turn leaves in one write,
+ * and each store that is waited for would end the turn.
+ */
+async function storeAll(transaction: Transaction, { changes, bases, signal }: {
+  readonly changes: readonly [Oid, Change][];
+  readonly bases: readonly Tid[];
+  readonly signal: AbortSignal | undefined;
+}): Promise<void> {
+  let group: Promise<void>[] = [];
+  let bytes = 0;
+  for (const [at, [oid, { data }]] of changes.entries()) {
+    const serial = bases[at];
+    if (serial === undefined) throw new RangeError("a change without a base");
+    group.push(
+      data === null
+        ? transaction.delete(oid, serial, { signal })
+        : transaction.store(oid, { data, serial, owned: true }, { signal }),
+    );
+    bytes += data?.length ?? 0;
+    if (bytes < STORE_GROUP_BYTES && group.length < MAX_STORE_GROUP) continue;
+    await Promise.all(group);
+    group = [];
+    bytes = 0;
+  }
+  await Promise.all(group);
 }
