@@ -6,6 +6,7 @@
 
 import type { AcceptIdentification, NodeType, RequestIdentification } from "../../gen/packets.ts";
 import type { Nid } from "../codec/ids.ts";
+import { LaterAnswer, type Reply } from "../codec/packet.ts";
 import { sameAddress } from "../cluster/addresses.ts";
 import { isTemporary, nidText, nodeTypeOf } from "../cluster/node_ids.ts";
 import type { Address } from "../host/host.ts";
@@ -26,15 +27,21 @@ interface Claim {
   readonly address: Address | null;
 }
 
-/** Lets a node in, and returns what it is answered. Throws a Refusal when it may not come in. */
+/**
+ * Lets a node in, and returns what it is answered: nothing when it is a master that this one gives
+ * way to. Throws a Refusal when it may not come in.
+ */
 export function identify(
   primary: Primary,
   connection: Connection,
   request: RequestIdentification,
-): AcceptIdentification {
-  const { nodes, table, self, turn } = primary;
+): Reply<AcceptIdentification> {
+  const { nodes, table, self, turn, options } = primary;
   const claim = claimOf(primary, request);
   const node = findNode(primary, claim);
+  if (claim.type === "MASTER" && claim.address !== null && request.idTimestamp !== null) {
+    if (options.yields(claim.address, request.idTimestamp)) return new LaterAnswer();
+  }
   const state = admitted(primary, claim, node);
   const accepted = node ?? nodes.add(claim.type, { nid: null, address: claim.address });
   const nid = grantedNid(nodes, self, claim, accepted);

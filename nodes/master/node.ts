@@ -1,26 +1,19 @@
 /**
- * A master node: listens, lets nodes identify themselves, and plays the primary role. When the
- * cluster is stopped it closes everything and ends; when it is stopped alone, the others look for
- * another master.
+ * A master node: listens, and plays the primary role until another master is found to be the
+ * primary one, then the secondary role until there is none. When the cluster is stopped it closes
+ * everything and ends; when it is stopped alone, the others look for another master.
  */
 
-import {
-  adminToMaster,
-  secondaryToMaster,
-  type StrangerToMaster,
-  strangerToMaster,
-} from "../../gen/flows.ts";
+import type { Nid } from "../codec/ids.ts";
 import { openDynamicMasterList } from "../cluster/dynamic_master_list.ts";
 import { Endpoint } from "../cluster/endpoint.ts";
 import { MasterList } from "../cluster/master_list.ts";
 import type { NodeOptions, RunningNode } from "../cluster/node.ts";
 import type { Address, Listener, NodeHost } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
-import { adminService } from "./admin_service.ts";
-import { identify } from "./identification.ts";
-import { Primary } from "./primary.ts";
-import { Recovering } from "./recovering.ts";
-import { secondaryService } from "./secondary_service.ts";
+import { PrimaryRole } from "./primary_role.ts";
+import type { Elected, Identity, Role } from "./role.ts";
+import { Secondary } from "./secondary.ts";
 
 /** What a master is started with. */
 export interface MasterOptions extends NodeOptions {
@@ -43,77 +36,99 @@ export async function startMaster(host: NodeHost, options: MasterOptions): Promi
   if (options.dynamicMasterList !== null) {
     openDynamicMasterList(host, options.dynamicMasterList, masters);
   }
-  const node = new MasterNode(host, options, masters);
-  await node.listen();
-  return node;
+  return await MasterNode.start(host, options, masters);
 }
 
 class MasterNode implements RunningNode {
   readonly ended: Promise<void>;
-  readonly #host: NodeHost;
   readonly #options: MasterOptions;
-  readonly #masters: MasterList;
+  readonly #self: Identity;
+  readonly #listener: Listener;
   readonly #connections = new Set<Connection>();
   readonly #end = Promise.withResolvers<void>();
-  #listener: Listener | null = null;
-  #primary: Primary | null = null;
+  #role: Role;
   #over = false;
 
-  constructor(host: NodeHost, options: MasterOptions, masters: MasterList) {
-    this.#host = host;
+  private constructor(options: MasterOptions, self: Identity, listener: Listener) {
     this.#options = options;
-    this.#masters = masters;
+    this.#self = self;
+    this.#listener = listener;
     this.ended = this.#end.promise;
     // Who does not care how it ends must not be ended by it.
     this.ended.catch(() => {});
+    this.#role = this.#asPrimary();
+  }
+
+  /** Listens, and begins as a primary master. */
+  static async start(
+    host: NodeHost,
+    options: MasterOptions,
+    masters: MasterList,
+  ): Promise<MasterNode> {
+    const { bind, tls, cluster, nid } = options;
+    let node: MasterNode | null = null;
+    const endpoint = new Endpoint({
+      host,
+      network: host.network(tls),
+      fatal: (error) => {
+        if (node !== null) node.#fail(error);
+      },
+    });
+    const listener = await endpoint.listen(bind, (connection) => {
+      if (node === null) connection.abort();
+      else node.#accepted(connection);
+    });
+    masters.add(listener.address);
+    const { address } = listener;
+    const masterNids = new Map<string, Nid>();
+    const self = { host, endpoint, cluster, address, masters, nid, masterNids };
+    node = new MasterNode(options, self, listener);
+    return node;
   }
 
   get address(): Address {
-    return this.#listener?.address ?? this.#options.bind;
+    return this.#listener.address;
   }
 
-  /** Starts to listen and to play the primary role. */
-  async listen(): Promise<void> {
-    const { bind, tls, cluster, partitions, replicas, autostart, nid } = this.#options;
-    const endpoint = new Endpoint({
-      host: this.#host,
-      network: this.#host.network(tls),
-      fatal: (error) => this.#fail(error),
-    });
-    this.#listener = await endpoint.listen(bind, (connection) => this.#accepted(connection));
-    this.#masters.add(this.address);
-    this.#primary = new Primary({
-      host: this.#host,
-      cluster,
-      address: this.address,
-      masters: this.#masters,
+  #asPrimary(): Role {
+    const { partitions, replicas, autostart } = this.#options;
+    return new PrimaryRole({
+      self: this.#self,
       partitions,
       replicas,
       autostart,
-      nid,
+      lost: (elected) => this.#switch(() => this.#asSecondary(elected)),
       stopped: () => void this.stop(),
       fatal: (error) => this.#fail(error),
-    }, {
-      recovering: (primary) => new Recovering(primary),
-      adminReceiver: (primary, admin) => adminToMaster(adminService(primary, admin)),
-      secondaryReceiver: (primary) => secondaryToMaster(secondaryService(primary)),
     });
-    this.#primary.begin();
+  }
+
+  #asSecondary(elected: Elected): Role {
+    if (elected.accepted !== null) this.#keep(elected.accepted.connection);
+    return new Secondary({
+      self: this.#self,
+      alone: () => this.#switch(() => this.#asPrimary()),
+      dismissed: () => void this.stop(),
+      fatal: (error) => this.#fail(error),
+    }, elected);
+  }
+
+  /** Plays another role: all nodes that came to this master have to look where they go now. */
+  #switch(role: () => Role): void {
+    if (this.#over) return;
+    this.#role.close();
+    for (const connection of [...this.#connections]) connection.abort();
+    this.#role = role();
+  }
+
+  #keep(connection: Connection): void {
+    this.#connections.add(connection);
+    connection.onClose(() => this.#connections.delete(connection));
   }
 
   #accepted(connection: Connection): void {
-    this.#connections.add(connection);
-    connection.onClose(() => this.#connections.delete(connection));
-    const stranger: StrangerToMaster = {
-      requestIdentification: (request) => {
-        if (this.#primary === null) throw new Error("a node came before this one listened");
-        return identify(this.#primary, connection, request);
-      },
-    };
-    const receiver = strangerToMaster(stranger);
-    connection.start((incoming) =>
-      this.#primary === null ? false : this.#primary.turn.run(() => receiver(incoming))
-    );
+    this.#keep(connection);
+    connection.start((incoming) => this.#role.receiveStranger(connection, incoming));
   }
 
   async stop(): Promise<void> {
@@ -128,8 +143,8 @@ class MasterNode implements RunningNode {
   /** Resolves when the last words to all others are sent. */
   async #closeAll(): Promise<void> {
     this.#over = true;
-    this.#listener?.close();
-    this.#primary?.close();
+    this.#listener.close();
+    this.#role.close();
     const connections = [...this.#connections];
     for (const connection of connections) connection.abort();
     await Promise.all(connections.map(({ gone }) => gone));

@@ -6,6 +6,7 @@
 
 import {
   type CellChange,
+  type ClusterState,
   type Codecs,
   type NodeType,
   NotifyClusterInformation,
@@ -33,12 +34,18 @@ export interface PrimaryOptions {
   /** Where this master listens. */
   readonly address: Address;
   readonly masters: MasterList;
+  /** The ids that masters have had, by the text of their address. */
+  readonly masterNids: ReadonlyMap<string, Nid>;
   readonly partitions: number;
   readonly replicas: number;
   /** How many storages a new database waits for; null when only an admin starts it. */
   readonly autostart: number | null;
   /** The id that this master wants; null for the first. */
   readonly nid: Nid | null;
+  /** The cluster is in another state. */
+  entered(state: ClusterState): void;
+  /** Whether this master gives way to one that has played primary since a time, in Unix seconds. */
+  yields(address: Address, since: number): boolean;
   /** The cluster was stopped: this node has to close everything and end. */
   stopped(): void;
   /** An error that is this node's own. */
@@ -85,14 +92,27 @@ export class Primary {
     this.nodes = new Nodes(host);
     this.table = new MasterTable(partitions, replicas);
     this.ids = new Ids(host, partitions);
-    for (const master of options.masters.addresses) {
-      this.nodes.add("MASTER", { nid: null, address: master });
-    }
-    this.self = this.nodes.at(address) ?? this.nodes.add("MASTER", { nid: null, address });
-    this.nodes.setNid(this.self, options.nid ?? this.nodes.freeNid("MASTER"));
+    this.self = this.nodes.add("MASTER", { nid: options.nid, address });
     this.self.state = "RUNNING";
+    for (const master of options.masters.addresses) this.#addMaster(master);
+    if (options.nid === null) this.nodes.setNid(this.self, this.nodes.freeNid("MASTER"));
     this.#parts = parts;
     this.#phase = parts.recovering(this);
+  }
+
+  #addMaster(address: Address): KnownNode | null {
+    const { nodes, options } = this;
+    if (nodes.at(address) !== undefined) return null;
+    const nid = options.masterNids.get(addressText(address)) ?? null;
+    const isFree = nid !== null && nodes.get(nid) === undefined;
+    return nodes.add("MASTER", { nid: isFree ? nid : null, address });
+  }
+
+  /** There is a master at an address, which may be known. */
+  learnMaster(address: Address): void {
+    const node = this.#addMaster(address);
+    this.options.masters.add(address);
+    if (node !== null) announce(this.nodes, [node]);
   }
 
   get phase(): Phase {
@@ -101,7 +121,10 @@ export class Primary {
 
   /** Starts to collect what the storages have. */
   begin(): void {
-    this.turn.runOwn(() => this.#phase.begin());
+    this.turn.runOwn(() => {
+      this.options.entered(this.#phase.state);
+      this.#phase.begin();
+    });
   }
 
   log(level: LogLevel, message: string): void {
@@ -113,6 +136,7 @@ export class Primary {
     const { state } = phase;
     this.#phase = phase;
     this.log("INFO", `the cluster is ${state}`);
+    this.options.entered(state);
     for (const node of this.nodes.allIdentified()) {
       node.connection?.notify(NotifyClusterInformation, { state });
       this.serve(node);

@@ -2,9 +2,6 @@
  * The transactions of all clients, from their beginning to their end. Commits are serialized: a
  * transaction that all its storages have locked still waits for those with smaller tids, so that
  * everyone sees commits in the order of their tids.
- *
- * A transaction commits only if each partition that it touches has a readable cell among the
- * storages that lock it; those that missed writes of it are out of the table before any lock.
  */
 
 import {
@@ -17,30 +14,28 @@ import {
   NotifyUnlockInformation,
 } from "../../gen/packets.ts";
 import type { AnswerFinalTID, AskFinishTransaction } from "../../gen/packets.ts";
-import { hexId, MAX_TID, type Nid, type Oid, partitionOf, type Tid } from "../codec/ids.ts";
+import { hexId, MAX_TID, type Nid, type Tid } from "../codec/ids.ts";
 import { LaterAnswer, type Reply } from "../codec/packet.ts";
-import { isReadable } from "../cluster/partition_table.ts";
 import { tidFromTime } from "../cluster/tid_time.ts";
 import { Refusal } from "../wire/refusal.ts";
 import { askNode } from "./ask.ts";
 import type { Ids } from "./ids.ts";
-import type { KnownNode, Nodes } from "./nodes.ts";
-import type { Readiness } from "./readiness.ts";
-import type { MasterTable } from "./table/master_table.ts";
+import type { KnownNode } from "./nodes.ts";
+import {
+  disconnectFailed,
+  participants,
+  type ParticipantsOptions,
+  touchedPartitions,
+} from "./participants.ts";
 import { type Preparation, Transaction } from "./transaction.ts";
 import type { Turn } from "./turn.ts";
 
 /** Imported tids end here, since all later tids have to be greater. */
 const MAX_IMPORTED_TID = tidFromTime(Date.UTC(5000, 0, 1));
 
-export interface TransactionsOptions {
-  readonly nodes: Nodes;
-  readonly table: MasterTable;
+export interface TransactionsOptions extends ParticipantsOptions {
   readonly ids: Ids;
-  readonly readiness: Readiness;
   readonly turn: Turn;
-  /** Disconnects a storage and takes its readable cells from it, before it returns. */
-  disconnect(storage: KnownNode): void;
   /** Called after each transaction's end. */
   ended(): void;
 }
@@ -106,15 +101,11 @@ export class Transactions {
    * A client asks to commit. What was stored and what was only checked are both locked, but only
    * the former is told to the other clients.
    */
-  finish(
-    client: KnownNode,
-    { ttid, oids, checkedOids }: AskFinishTransaction,
-  ): Reply<AnswerTransactionFinished> {
+  finish(client: KnownNode, packet: AskFinishTransaction): Reply<AnswerTransactionFinished> {
+    const { ttid, oids } = packet;
     const transaction = this.get(ttid, client);
     if (transaction.prepared !== null) throw alreadyFinishing(ttid);
-    const partitions = this.#partitions(ttid, [oids, checkedOids]);
-    if (!this.#failedCanGo(transaction, partitions)) return this.#giveUp(transaction);
-    const involved = this.#involved(transaction, partitions);
+    const involved = this.#participants(transaction, packet);
     if (involved === null) return this.#giveUp(transaction);
     const { ids, turn } = this.#options;
     for (const oid of oids) ids.learn({ oid });
@@ -133,51 +124,12 @@ export class Transactions {
     return answer;
   }
 
-  #partitions(ttid: Tid, lists: readonly (readonly Oid[])[]): Set<number> {
-    const { partitions } = this.#options.table;
-    const touched = new Set([partitionOf(ttid, partitions)]);
-    for (const oids of lists) {
-      for (const oid of oids) touched.add(partitionOf(oid, partitions));
-    }
-    return touched;
-  }
-
-  /** Disconnects the storages that missed writes. False when the cluster can't do without them. */
-  #failedCanGo({ failed }: Transaction, partitions: ReadonlySet<number>): boolean {
-    if (failed.size === 0) return true;
-    const { nodes, table, disconnect } = this.#options;
-    if (!table.isOperational(nodes.isRunning, failed)) return false;
-    const leaving = new Set<KnownNode>();
-    for (const offset of partitions) {
-      for (const { nid } of table.cells(offset)) {
-        const node = failed.has(nid) ? nodes.get(nid) : undefined;
-        if (node !== undefined && node.connection !== null) leaving.add(node);
-      }
-    }
-    for (const node of leaving) disconnect(node);
-    return table.isOperational(nodes.isRunning);
-  }
-
-  /**
-   * The storages that must lock a transaction; null when they have no readable copy of all of it,
-   * or when its tid would not be the greatest.
-   */
-  #involved(transaction: Transaction, partitions: ReadonlySet<number>): Set<KnownNode> | null {
+  /** The storages that take part; null when it can't be committed. */
+  #participants(transaction: Transaction, packet: AskFinishTransaction): Set<KnownNode> | null {
     if (transaction.imported && transaction.ttid <= this.#lastPrepared) return null;
-    const { nodes, table, readiness } = this.#options;
-    const involved = new Set<KnownNode>();
-    for (const offset of partitions) {
-      let readable = false;
-      for (const { nid, state } of table.cells(offset)) {
-        if (!readiness.wasReady(nid, transaction.moment)) continue;
-        const node = nodes.get(nid);
-        if (node === undefined || node.connection === null) continue;
-        involved.add(node);
-        readable ||= isReadable(state);
-      }
-      if (!readable) return null;
-    }
-    return involved;
+    const partitions = touchedPartitions(packet, this.#options.table.partitions);
+    if (!disconnectFailed(this.#options, transaction, partitions)) return null;
+    return participants(this.#options, transaction, partitions);
   }
 
   /** Ends a transaction that can't be committed; its client need not abort it. */

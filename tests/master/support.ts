@@ -75,7 +75,7 @@ export class Peer {
       devpath: [],
       idTimestamp: null,
       ...claim,
-    });
+    }, () => assert.deepEqual(this.kept(), [], "the answer comes first"));
     this.#nid = accept.yourNid;
     const { nodes } = await this.take(p.NotifyNodeInformation);
     return { accept, nodes };
