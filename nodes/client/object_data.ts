@@ -21,6 +21,11 @@ const SAMPLE_BYTES = 1024;
 const RANDOM_EVENNESS = { low: 0.8, high: 1.25 } as const;
 const BYTE_VALUES = 256;
 
+/** By how much zlib usually shrinks objects. */
+const USUAL_RATIO = 4;
+/** The pieces that zlib's output is made in, 16 KiB by default: far too much for most objects. */
+const CHUNK_BYTES = { least: 512, most: 64 << 10 } as const;
+
 const NO_BYTES = new Uint8Array(0);
 const CHECKSUM_BYTES = 20;
 
@@ -34,9 +39,10 @@ export const NO_DATA: StoredData = {
 /** Data as they are sent. Throws a StorageError when no packet could hold them. */
 export function encodeData(data: Uint8Array, compression: Compression): StoredData {
   if (compression !== false && data.length >= MIN_COMPRESS_BYTES && !looksRandom(data)) {
+    const chunkSize = chunkBytes(data.length);
     const deflated = compression === true
-      ? deflateSync(data)
-      : deflateSync(data, { level: Number(compression) });
+      ? deflateSync(data, { chunkSize })
+      : deflateSync(data, { chunkSize, level: Number(compression) });
     if (deflated.length < data.length) return stored(deflated, true);
   }
   return stored(data, false);
@@ -62,6 +68,10 @@ function looksRandom(data: Uint8Array): boolean {
   }
   const evenness = pairs / (sampled * (sampled - 1) / 2 / BYTE_VALUES);
   return evenness > RANDOM_EVENNESS.low && evenness < RANDOM_EVENNESS.high;
+}
+
+function chunkBytes(expectedBytes: number): number {
+  return Math.min(Math.max(expectedBytes, CHUNK_BYTES.least), CHUNK_BYTES.most);
 }
 
 function stored(data: Uint8Array, compression: boolean): StoredData {
@@ -94,7 +104,9 @@ export function decodeData({ data, checksum, compression }: StoredData): Uint8Ar
   if (!compression) return data.slice();
   try {
     // What zlib returns may be the beginning of a much bigger buffer.
-    return new Uint8Array(inflateSync(data, { maxOutputLength: MAX_INFLATED_BYTES }));
+    const chunkSize = chunkBytes(data.length * USUAL_RATIO);
+    const maxOutputLength = MAX_INFLATED_BYTES;
+    return new Uint8Array(inflateSync(data, { chunkSize, maxOutputLength }));
   } catch {
     // The checksum was right: whoever wrote it compressed it wrongly, or for another program.
     return null;

@@ -42,6 +42,7 @@ export class Writer {
   readonly writes: Writes;
   readonly #options: WriterOptions;
   #lockingTid: Tid | null = null;
+  #sending = 0;
   #unanswered = 0;
   #inFlightBytes = 0;
   #inFlightWrites = 0;
@@ -57,7 +58,8 @@ export class Writer {
     this.#options = options;
     this.writes = new Writes(options.maxKeptBytes);
     this.participants = new Participants(session, (nid, connection) => {
-      if (this.#lockingTid !== null) this.#rebase(nid, connection, this.#lockingTid);
+      const isOver = this.#closed || this.#failure !== null;
+      if (this.#lockingTid !== null && !isOver) this.#rebase(nid, connection, this.#lockingTid);
     });
   }
 
@@ -100,6 +102,16 @@ export class Writer {
   }
 
   async #sendToCells(write: Write, stored: StoredData): Promise<void> {
+    this.#sending++;
+    try {
+      await this.#sendWhenConnected(write, stored);
+    } finally {
+      this.#sending--;
+      this.#changed();
+    }
+  }
+
+  async #sendWhenConnected(write: Write, stored: StoredData): Promise<void> {
     const { table } = this.session;
     const partition = table.partition(write.oid);
     for (;;) {
@@ -212,7 +224,7 @@ export class Writer {
 
   /** Resolves when all writes are answered, and all conflicts resolved. */
   settled(signal?: AbortSignal): Promise<void> {
-    return this.until(() => this.#unanswered === 0, signal);
+    return this.until(() => this.#sending === 0 && this.#unanswered === 0, signal);
   }
 
   /** Resolves conflicts as they come, until none is left and `done`. */

@@ -36,6 +36,15 @@ Deno.test("transactions in two phases", async (t) => {
       await tx.finish();
       assert.equal(await latest(other, oid), "three");
     });
+    await t.step("vote on all that was stored, awaited or not", async () => {
+      await using fresh = await connect(cluster.url);
+      const oids = [await fresh.newOid(), await fresh.newOid(), await fresh.newOid()];
+      await using tx = await fresh.begin();
+      const stores = oids.map((oid) => tx.store(oid, { data: bytes("x") }));
+      const tid = await tx.finish();
+      await Promise.all(stores);
+      assert.deepEqual(new Set((await fresh.transaction(tid)).oids), new Set(oids));
+    });
     await t.step("may be empty", async () => {
       await using tx = await client.begin({ description: "nothing" });
       const tid = await tx.finish();
