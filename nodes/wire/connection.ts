@@ -17,12 +17,13 @@ import {
   type Reply,
   type RequestType,
 } from "../codec/packet.ts";
-import { Reader } from "../codec/reader.ts";
 import { ConnectionClosedError, DatabaseError, MalformedPacketError, NeoError } from "../errors.ts";
 import type { ClientHost, Socket, Timer } from "../host/host.ts";
-import { type Frame, Framer } from "./framing.ts";
-import { HANDSHAKE_TIMEOUT_MS, MAX_FIRST_BODY_BYTES, MAX_UNANSWERED_REQUESTS } from "./limits.ts";
-import { codecOf, Outbox } from "./outbox.ts";
+import { decodeFrame } from "./coding.ts";
+import type { Frame } from "./framing.ts";
+import { Inbox } from "./inbox.ts";
+import { HANDSHAKE_TIMEOUT_MS, MAX_UNANSWERED_REQUESTS } from "./limits.ts";
+import { Outbox } from "./outbox.ts";
 import { errorName, type PeerError, peerError, Refusal } from "./refusal.ts";
 import { Requests } from "./requests.ts";
 import { addressText, decodeText } from "./text.ts";
@@ -43,9 +44,9 @@ export class Connection {
   label: string;
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
-  readonly #framer: Framer;
+  readonly #inbox: Inbox;
   readonly #outbox: Outbox;
-  readonly #requests = new Requests();
+  readonly #requests: Requests;
   readonly #closeListeners: (() => void)[] = [];
   #receiver: Receiver<Codecs> = () => false;
   #strayErrorListener: ((error: PeerError) => void) | null = null;
@@ -53,7 +54,6 @@ export class Connection {
   #received = false;
   // Whether a packet other than Ping was accepted from the peer.
   #accepted = false;
-  #opened = false;
   readonly #handshakeTimer: Timer;
   #state: "open" | "closed" | "aborted" = "open";
   readonly #gone: Promise<void>;
@@ -65,7 +65,12 @@ export class Connection {
     this.#options = options;
     this.#gone = new Promise((resolve) => this.#goneNow = resolve);
     this.label = `${label} (${addressText(socket.remote)})`;
-    this.#framer = new Framer((code, bodyBytes) => this.#checkHeader(code, bodyBytes));
+    this.#requests = new Requests(dialect);
+    this.#inbox = new Inbox({
+      dialect,
+      opened: () => this.#handshakeTimer.cancel(),
+      isStranger: () => !this.#accepted && this.#requests.empty,
+    });
     this.#outbox = new Outbox(socket, {
       dialect,
       pausesReading: options.dialed !== true,
@@ -136,20 +141,14 @@ export class Connection {
     inOrder?: (answer: A) => void,
     sent?: (id: number) => void,
   ): Promise<A> {
-    return new Promise((resolve, reject) => {
-      if (this.closed) return reject(this.#closedError(type.name));
+    if (this.closed) return Promise.reject(this.#closedError(type.name));
+    try {
       const id = this.#send(type, packet);
       sent?.(id);
-      this.#requests.add(id, {
-        type,
-        reject,
-        settle: (frame) => {
-          const answer = this.#decode(type.answer, frame);
-          inOrder?.(answer);
-          resolve(answer);
-        },
-      });
-    });
+      return this.#requests.wait(id, type, inOrder);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Sends a notification, or a request whose answer does not exist in this direction. */
@@ -204,9 +203,7 @@ export class Connection {
   #finish(): void {
     this.#handshakeTimer.cancel();
     this.#outbox.close();
-    for (const { type, reject } of this.#requests.removeAll()) {
-      reject(this.#closedError(type.name));
-    }
+    this.#requests.rejectAll((request) => this.#closedError(request));
     for (const listener of this.#closeListeners.splice(0)) listener();
   }
 
@@ -229,49 +226,23 @@ export class Connection {
     this.#finish();
   }
 
-  #checkHeader(code: number, bodyBytes: number): string | null {
-    const isStranger = !this.#accepted && this.#requests.empty;
-    const maxBodyBytes = isStranger ? MAX_FIRST_BODY_BYTES : this.#options.dialect.maxBodyBytes;
-    if (this.#options.dialect.typeOf(code) === undefined) {
-      return `sent a packet of the unknown code 0x${code.toString(16).padStart(4, "0")}`;
-    }
-    if (bodyBytes <= maxBodyBytes) return null;
-    return `announced a packet of ${bodyBytes} bytes, where at most ${maxBodyBytes} are allowed`;
-  }
-
   #data(chunk: Uint8Array): void {
     if (this.closed) return;
     this.#outbox.hold();
-    this.#framer.push(chunk);
-    if (this.#opened || this.#shakeHands()) this.#packets();
+    this.#inbox.push(chunk);
+    this.#packets();
     this.#outbox.release();
-  }
-
-  #shakeHands(): boolean {
-    const { handshake } = this.#options.dialect;
-    const found = this.#framer.takeRaw(handshake.length);
-    if (found === null) return false;
-    this.#handshakeTimer.cancel();
-    this.#opened = true;
-    if (found.every((byte, at) => byte === handshake[at])) return true;
-    this.#fault(
-      found[0] === 0x16
-        ? "speaks TLS, and this node was started without (--ca, --cert, --key)"
-        : `opened with ${[...found].join(" ")} instead of ${[...handshake].join(" ")}: ` +
-          "another protocol or another version of it",
-    );
-    return false;
   }
 
   #packets(): void {
     for (;;) {
-      const frame = this.#framer.next();
+      const frame = this.#inbox.next();
       if (frame === null) break;
       this.#received = true;
       this.#dispatch(frame);
       if (this.#state === "aborted") return;
     }
-    const { error } = this.#framer;
+    const { error } = this.#inbox;
     if (error !== null) this.#fault(error);
   }
 
@@ -295,45 +266,24 @@ export class Connection {
     return {
       id: frame.id,
       type,
-      read: (as) => this.#decode(as, frame),
+      read: (as) => decodeFrame(as, frame, this.#options.dialect),
       answer: (as, reply) => this.#reply(frame.id, type, as, reply),
     };
   }
 
-  #decode<T>(type: PacketType<T, Codecs>, { bytes, start, end }: Frame): T {
-    const reader = new Reader(type.name, bytes, start, end);
-    return codecOf(type, this.#options.dialect).decode(reader);
-  }
-
   #answered(type: PacketType<unknown, Codecs>, frame: Frame): void {
-    const pending = this.#requests.get(frame.id);
-    if (type === ErrorPacket) {
-      const error = this.#decode(ErrorPacket, frame);
-      // Real nodes tell of refused notifications in this way.
-      if (pending === undefined) {
-        if (this.#strayErrorListener !== null) return this.#strayErrorListener(peerError(error));
-        return this.#log(
-          "WARNING",
-          `${this.label} says ${errorName(error.code) ?? error.code}: ${decodeText(error.message)}`,
-        );
-      }
-      this.#requests.remove(frame.id);
+    if (this.#requests.answered(type, frame)) {
       this.#accepted = true;
-      if (error.code === 0 && pending.type.answer === ErrorPacket) pending.settle(frame);
-      else pending.reject(peerError(error));
       return;
     }
-    if (pending === undefined || pending.type.answer !== type) {
+    if (type !== ErrorPacket) {
       throw new Refusal("PROTOCOL_ERROR", `Unexpected answer: ${type.name}`);
     }
-    this.#requests.remove(frame.id);
-    this.#accepted = true;
-    try {
-      pending.settle(frame);
-    } catch (error) {
-      pending.reject(error instanceof Error ? error : new Error(String(error)));
-      throw error;
-    }
+    // Real nodes tell of refused notifications in this way.
+    const error = decodeFrame(ErrorPacket, frame, this.#options.dialect);
+    if (this.#strayErrorListener !== null) return this.#strayErrorListener(peerError(error));
+    const name = errorName(error.code) ?? error.code;
+    this.#log("WARNING", `${this.label} says ${name}: ${decodeText(error.message)}`);
   }
 
   #reply<T>(

@@ -6,18 +6,12 @@
  */
 
 import type { Codecs } from "../../gen/packets.ts";
-import type { Codec, Dialect, PacketType } from "../codec/packet.ts";
+import type { Dialect, PacketType } from "../codec/packet.ts";
 import { Writer } from "../codec/writer.ts";
 import { MalformedPacketError } from "../errors.ts";
 import type { Socket } from "../host/host.ts";
+import { codecOf } from "./coding.ts";
 import { MAX_UNSENT_BYTES, WRITE_BYTES } from "./limits.ts";
-
-/** A dialect's codec of a packet type. Throws when the dialect has no such packet. */
-export function codecOf<T>(type: PacketType<T, Codecs>, dialect: Dialect<Codecs>): Codec<T> {
-  const codec = type.codec(dialect.codecs);
-  if (codec !== null) return codec;
-  throw new MalformedPacketError(type.name, "(code)", `${dialect.name} has no such packet`);
-}
 
 export class Outbox {
   readonly #socket: Socket;

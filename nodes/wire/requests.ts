@@ -1,14 +1,15 @@
 /**
- * The requests that one connection has sent: numbers them, and keeps those that wait for their
- * answer. No two that wait have the same number, also when the numbers start again.
+ * The requests that one connection has sent: numbers them, and takes answers to those that wait.
+ * No two that wait have the same number, also when the numbers start again.
  */
 
-import type { Codecs } from "../../gen/packets.ts";
-import type { PacketType } from "../codec/packet.ts";
+import { type Codecs, ErrorPacket } from "../../gen/packets.ts";
+import type { Dialect, PacketType, RequestType } from "../codec/packet.ts";
+import { decodeFrame } from "./coding.ts";
 import type { Frame } from "./framing.ts";
+import { peerError } from "./refusal.ts";
 
-/** A request that waits for its answer. */
-export interface PendingRequest {
+interface Pending {
   readonly type: PacketType<unknown, Codecs>;
   settle(frame: Frame): void;
   reject(error: Error): void;
@@ -18,10 +19,12 @@ export interface PendingRequest {
 const ID_RANGE = 2 ** 32;
 
 export class Requests {
-  readonly #pending = new Map<number, PendingRequest>();
+  readonly #dialect: Dialect<Codecs>;
+  readonly #pending = new Map<number, Pending>();
   #nextId: number;
 
-  constructor(firstId = 0) {
+  constructor(dialect: Dialect<Codecs>, firstId = 0) {
+    this.#dialect = dialect;
     this.#nextId = firstId;
   }
 
@@ -38,22 +41,54 @@ export class Requests {
     return this.#pending.size === 0;
   }
 
-  add(id: number, request: PendingRequest): void {
-    this.#pending.set(id, request);
+  /**
+   * Waits for the answer to a request that was sent as `id`. `inOrder` is called with the answer in
+   * the moment in which it is taken; what it throws rejects the request too.
+   */
+  wait<A>(
+    id: number,
+    type: RequestType<unknown, A, Codecs>,
+    inOrder?: (answer: A) => void,
+  ): Promise<A> {
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, {
+        type,
+        reject,
+        settle: (frame) => {
+          const answer = decodeFrame(type.answer, frame, this.#dialect);
+          inOrder?.(answer);
+          resolve(answer);
+        },
+      });
+    });
   }
 
-  get(id: number): PendingRequest | undefined {
-    return this.#pending.get(id);
+  /** Takes an answer. Returns false when no request waits for it. */
+  answered(type: PacketType<unknown, Codecs>, frame: Frame): boolean {
+    const pending = this.#pending.get(frame.id);
+    if (pending === undefined) return false;
+    if (type === ErrorPacket) {
+      const error = decodeFrame(ErrorPacket, frame, this.#dialect);
+      this.#pending.delete(frame.id);
+      if (error.code === 0 && pending.type.answer === ErrorPacket) pending.settle(frame);
+      else pending.reject(peerError(error));
+      return true;
+    }
+    if (pending.type.answer !== type) return false;
+    this.#pending.delete(frame.id);
+    try {
+      pending.settle(frame);
+    } catch (error) {
+      pending.reject(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+    return true;
   }
 
-  remove(id: number): void {
-    this.#pending.delete(id);
-  }
-
-  /** Takes out all that wait: none of them will be answered. */
-  removeAll(): PendingRequest[] {
+  /** Rejects all that wait: none of them will be answered. */
+  rejectAll(errorFor: (request: string) => Error): void {
     const all = [...this.#pending.values()];
     this.#pending.clear();
-    return all;
+    for (const { type, reject } of all) reject(errorFor(type.name));
   }
 }

@@ -28,19 +28,16 @@ function store(dataBytes: number): p.AskStoreObject {
 /** Bytes of a body with one object, besides its data. */
 const STORE_BYTES = 57;
 
-Deno.test("numbers of requests start again after 2^32, without one that is in use", () => {
-  const requests = new Requests(2 ** 32 - 2);
-  const request = { type: p.AskPack, settle: () => {}, reject: () => {} };
+Deno.test("numbers of requests start again after 2^32, without one that is in use", async () => {
+  const requests = new Requests(neo_1_11, 2 ** 32 - 2);
   const ids = Array.from({ length: 4 }, () => requests.nextId());
   assert.deepEqual(ids, [2 ** 32 - 2, 2 ** 32 - 1, 0, 1]);
-  requests.add(2, request);
-  requests.add(3, request);
+  const waits = [2, 3].map((id) => requests.wait(id, p.AskPack));
   assert.deepEqual([requests.nextId(), requests.nextId()], [4, 5]);
-  requests.remove(3);
-  assert.equal(requests.get(2), request);
   assert.equal(requests.empty, false);
-  assert.deepEqual(requests.removeAll(), [request]);
+  requests.rejectAll((request) => new Error(`${request} is not answered`));
   assert.equal(requests.empty, true);
+  for (const wait of waits) await assert.rejects(wait, { message: "AskPack is not answered" });
 });
 
 Deno.test("a header that announces more than a packet may have ends the connection", async () => {
