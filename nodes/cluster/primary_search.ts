@@ -30,6 +30,9 @@ export interface PrimarySearchOptions {
   readonly endsOnRefusal: boolean;
 }
 
+/** What it may mean that a master closes a connection without a word: NEO 1.11's logs no more. */
+const SILENCE = " before it said anything (TLS on one side only?)";
+
 /** A connection to the primary master that has identified this node. */
 export interface Primary {
   readonly connection: Connection;
@@ -102,7 +105,7 @@ async function attempt(
     const problem = isSecondary
       ? `master ${text} is not the primary`
       : error instanceof ConnectionClosedError
-      ? `master ${text} closed the connection`
+      ? `master ${text} closed the connection${connection?.received ? "" : SILENCE}`
       : `master ${text}: ${error.message}`;
     return { primary: null, next, problem };
   } finally {

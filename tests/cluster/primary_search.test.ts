@@ -271,7 +271,10 @@ Deno.test("a master that closes the connection is not the one", async () => {
   });
   const good = await masters.start("b", () => accept);
   await masters.world.run(masters.search(new MasterList([bad, good])));
-  assert.deepEqual(masters.log, ["WARNING primary: master 10.0.0.1:10 closed the connection"]);
+  assert.deepEqual(masters.log, [
+    "WARNING primary: master 10.0.0.1:10 closed the connection before it said anything " +
+    "(TLS on one side only?)",
+  ]);
 });
 
 Deno.test("a search that is given up closes its connection", async () => {
