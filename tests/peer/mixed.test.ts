@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Cluster, type ClusterOptions, type Maker } from "../support/cluster.ts";
 import { PeerClient } from "./client.ts";
-import { committedContents } from "./databases.ts";
+import { assertSameContents } from "./databases.ts";
 import { inDirectory, ours, peerGroup, real } from "./peer.ts";
 
 type Nodes = Pick<ClusterOptions, "master" | "storages" | "admin">;
@@ -37,11 +37,7 @@ function replicates(master: Maker, options: { readonly dies: number }) {
       await using client = await PeerClient.open(cluster);
       await client.ask("fill");
       const dump = await client.ask("dump");
-      await cluster.stop();
-      assert.deepEqual(
-        committedContents(`${directory}/storage1.sqlite`),
-        committedContents(`${directory}/storage2.sqlite`),
-      );
+      await assertSameContents(cluster, directory);
       await cluster.startNodes();
       const victim = cluster.node(`storage${options.dies}`);
       await victim.kill();
