@@ -3,18 +3,12 @@
  * packets: each test decides what is sent, and in which order.
  */
 
-import { createHash } from "node:crypto";
-import { DatabaseSync } from "node:sqlite";
 import { storageToMaster, strangerToMaster } from "../../gen/flows.ts";
 import {
   AskLastIDs,
   AskLockedTransactions,
   AskLockInformation,
-  AskObject,
   AskRecovery,
-  AskStoreObject,
-  AskStoreTransaction,
-  AskVoteTransaction,
   type CellState,
   type NodeInformation,
   NotifyNodeInformation,
@@ -28,52 +22,18 @@ import {
 } from "../../gen/packets.ts";
 import { Endpoint } from "../../nodes/cluster/endpoint.ts";
 import type { RunningNode } from "../../nodes/cluster/node.ts";
-import { nodeId } from "../../nodes/cluster/node_ids.ts";
-import { type Nid, type Oid, oid, type Tid, tid, ZERO_TID } from "../../nodes/codec/ids.ts";
+import { type Nid, type Tid, ZERO_TID } from "../../nodes/codec/ids.ts";
 import type { Address, Listener, LogLevel, NodeHost } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
 import type { Connection } from "../../nodes/wire/connection.ts";
-import { encodeText } from "../../nodes/wire/text.ts";
+import { Client, type Store } from "./client.ts";
+import { C1, IDENTIFIED, Inbox, M1, node, rowsOf, S1, S2 } from "./values.ts";
 
-export const M1 = nodeId("MASTER", 1);
-export const S1 = nodeId("STORAGE", 1);
-export const S2 = nodeId("STORAGE", 2);
-export const C1 = nodeId("CLIENT", 1);
-export const C2 = nodeId("CLIENT", 2);
-export const C3 = nodeId("CLIENT", 3);
+export { Client, isPending, type Store } from "./client.ts";
+export * from "./values.ts";
 
 const LOOPBACK: Address = { host: "127.0.0.1", port: 0 };
-
-/** The time at which the played master has identified everybody. */
-export const IDENTIFIED = 1_600_000_000.5;
-
-/** Numbers as ids. */
-export const o = (value: number): Oid => oid(BigInt(value));
-export const t = (value: number): Tid => tid(BigInt(value));
-
-/** A queue that is read by awaiting. */
-export class Inbox<T> {
-  readonly #items: T[] = [];
-  readonly #takers: ((item: T) => void)[] = [];
-
-  put(item: T): void {
-    const taker = this.#takers.shift();
-    if (taker === undefined) this.#items.push(item);
-    else taker(item);
-  }
-
-  next(): Promise<T> {
-    const item = this.#items.shift();
-    if (item !== undefined) return Promise.resolve(item);
-    return new Promise((resolve) => this.#takers.push(resolve));
-  }
-
-  /** What is there, without waiting. */
-  all(): T[] {
-    return this.#items.splice(0);
-  }
-}
 
 /** What a storage said to the master by itself. */
 export type Notice =
@@ -327,104 +287,4 @@ export class Stage implements AsyncDisposable {
     for (const connection of this.masters.all()) connection.close();
     Deno.removeSync(this.directory, { recursive: true });
   }
-}
-
-/** Rows of a database. */
-export function rowsOf(path: string, sql: string): Record<string, unknown>[] {
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    const statement = database.prepare(sql);
-    statement.setReadBigInts(true);
-    return statement.all().map((row) => ({ ...row }));
-  } finally {
-    database.close();
-  }
-}
-
-/** A node as the master tells of it. */
-export function node(
-  type: NodeInformation["type"],
-  nid: Nid,
-  state: NodeInformation["state"] = "RUNNING",
-): NodeInformation {
-  return { type, address: null, nid, state, idTimestamp: IDENTIFIED };
-}
-
-export interface Store {
-  readonly oid: Oid;
-  readonly serial?: Tid;
-  /** Text to store; null for none. */
-  readonly data: string | null;
-  readonly dataSerial?: Tid;
-}
-
-/** The checksum of data. */
-export function sha1(data: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash("sha1").update(data).digest());
-}
-
-/** A client that sends what it is told. */
-export class Client {
-  constructor(readonly connection: Connection, readonly cluster: string) {}
-
-  async identify(options: Partial<RequestIdentification> = {}): Promise<void> {
-    await this.connection.ask(RequestIdentification, {
-      nodeType: "CLIENT",
-      nid: C1,
-      address: null,
-      cluster: encodeText(this.cluster),
-      devpath: [],
-      idTimestamp: IDENTIFIED,
-      ...options,
-    });
-  }
-
-  /** Stores; returns the conflict. */
-  async store(ttid: Tid, { oid, serial, data, dataSerial }: Store): Promise<Tid | null> {
-    const bytes = encodeText(data ?? "");
-    const { conflict } = await this.connection.ask(AskStoreObject, {
-      oid,
-      serial: serial ?? ZERO_TID,
-      compression: false,
-      checksum: data === null ? new Uint8Array(20) : sha1(bytes),
-      data: bytes,
-      dataSerial: dataSerial ?? null,
-      ttid,
-    });
-    return conflict;
-  }
-
-  /** Votes with metadata. */
-  async vote(ttid: Tid, oids: readonly Oid[]): Promise<void> {
-    const [user, description] = [encodeText("user"), encodeText("text")];
-    const extension = new Uint8Array(0);
-    await this.connection.ask(AskStoreTransaction, { ttid, user, description, extension, oids });
-  }
-
-  /** Votes without metadata. */
-  async voteOnly(ttid: Tid): Promise<void> {
-    await this.connection.ask(AskVoteTransaction, { ttid });
-  }
-
-  /** Loads an object's data as a text, with the tid of the revision. */
-  async load(oid: Oid, at: Tid | null = null): Promise<{ data: string; serial: Tid }> {
-    const { data, serial } = await this.connection.ask(AskObject, { oid, at, before: null });
-    return { data: new TextDecoder().decode(data), serial };
-  }
-
-  /** All that this client has sent has been handled. */
-  async settled(): Promise<void> {
-    await this.connection.ask(Ping, {});
-  }
-}
-
-/** Whether a promise is settled, once everything that could do it at once has run. */
-export async function isPending(promise: Promise<unknown>, client: Client): Promise<boolean> {
-  let settled = false;
-  const settle = () => {
-    settled = true;
-  };
-  promise.then(settle, settle);
-  await client.settled();
-  return !settled;
 }
