@@ -131,6 +131,7 @@ export {
   ReadConflictError,
   ReadOnlyError,
   StorageError,
+  StorageLostError,
   TransientError,
   UndoError,
   UnknownOutcomeError,

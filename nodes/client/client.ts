@@ -158,10 +158,10 @@ export class Client implements AsyncDisposable {
 
   /**
    * Runs a function on a consistent snapshot, and commits what it has stored once it has ended.
-   * It is run again, on a newer snapshot, when another transaction was in the way or the primary
-   * master was lost. Resolves with what it returns. Rejects with what it throws, with a
-   * ConflictError or MasterLostError when all attempts failed, with an UnknownOutcomeError, or with
-   * the signal's reason.
+   * It is run again, on a newer snapshot, when another transaction was in the way or nodes were
+   * lost on the way. Resolves with what it returns. Rejects with what it throws, with a
+   * TransientError (ConflictError, MasterLostError, StorageLostError) when all attempts failed,
+   * with an UnknownOutcomeError, or with the signal's reason.
    */
   async transact<T>(work: TransactFunction<T>, options?: TransactOptions): Promise<T> {
     return await this.#transactor.run(work, options);

@@ -48,6 +48,9 @@ export abstract class TransientError extends NeoError {}
 /** The connection to the primary master was lost on the way. */
 export class MasterLostError extends TransientError {}
 
+/** Too many storages were lost on the way, or could not be reached. */
+export class StorageLostError extends TransientError {}
+
 /** What a conflict was about. */
 export interface ConflictDetails {
   readonly oid: Oid;
@@ -122,7 +125,7 @@ export function fromPeer(error: PeerError, subject: string): NeoError {
     case "BACKEND_NOT_IMPLEMENTED":
       return new UnsupportedError(`${subject}: ${error.message}`, options);
     case "INCOMPLETE_TRANSACTION":
-      return new StorageError(
+      return new StorageLostError(
         `${subject}: the storages that missed it can't be dropped, ` +
           "since the cluster needs them: run it again when they are back",
         options,

@@ -27,8 +27,8 @@ export class Finisher {
   }
 
   /**
-   * Commits what was voted on. Rejects with a MasterLostError or StorageError when it is known not
-   * to be committed, with an UnknownOutcomeError when the signal ends the wait.
+   * Commits what was voted on. Rejects with a MasterLostError, StorageLostError or StorageError
+   * when it is known not to be committed, with an UnknownOutcomeError when the signal ends the wait.
    */
   async finish({ session, ttid, writes }: Writer, signal?: AbortSignal): Promise<Tid> {
     const { stored: oids, checked: checkedOids } = writes.oids();

@@ -50,7 +50,8 @@ export class Transaction implements AsyncDisposable {
   /**
    * Stores an object. Resolves when the next call may follow, which is mostly at once: storages
    * answer later, and a conflict ends the call that is then under way.
-   * Rejects with a ConflictError, a MasterLostError, a StorageError or the signal's reason.
+   * Rejects with a ConflictError, a MasterLostError, a StorageLostError, a StorageError or the
+   * signal's reason.
    */
   async store(oid: Oid, object: StoredObject, options: CallOptions = {}): Promise<void> {
     const data = object.owned ? object.data : object.data.slice();

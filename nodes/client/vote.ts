@@ -7,7 +7,7 @@ import { AskStoreTransaction, AskVoteTransaction, FailedVote } from "../../gen/p
 import type { Nid } from "../codec/ids.ts";
 import { ConnectionClosedError } from "../errors.ts";
 import { PeerError } from "../wire/refusal.ts";
-import { ConflictError, fromPeer, StorageError } from "./errors.ts";
+import { ConflictError, fromPeer, StorageError, StorageLostError } from "./errors.ts";
 import type { Writer } from "./writer.ts";
 
 /** Who commits and why; bytes, as they are stored. */
@@ -33,7 +33,7 @@ export async function vote(writer: Writer, metadata: Metadata): Promise<void> {
   const holders = new Set(table.cells(partition).map(({ nid }) => nid));
   const live = participants.live();
   if (!live.some(([nid]) => holders.has(nid))) {
-    throw new StorageError(
+    throw new StorageLostError(
       `expected a storage that takes writes to partition ${partition}, found none`,
     );
   }
@@ -83,7 +83,7 @@ function assertLocked({ participants, writes, session }: Writer): void {
   for (const [partition, nids] of writes.lockless) {
     const cells = session.table.cells(partition);
     if (cells.some(({ nid }) => !participants.isLost(nid) && !nids.has(nid))) continue;
-    throw new StorageError(
+    throw new StorageLostError(
       `expected a storage that has locked the objects of partition ${partition}, found none`,
     );
   }

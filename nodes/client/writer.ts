@@ -18,7 +18,7 @@ import { NeoError } from "../errors.ts";
 import type { Connection } from "../wire/connection.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { abortable } from "./abortable.ts";
-import { fromPeer, StorageError } from "./errors.ts";
+import { fromPeer, StorageError, StorageLostError } from "./errors.ts";
 import { MAX_IN_FLIGHT_BYTES, MAX_IN_FLIGHT_WRITES } from "./limits.ts";
 import { type Compression, encodeData, NO_DATA } from "./object_data.ts";
 import { Participants } from "./participants.ts";
@@ -131,7 +131,7 @@ export class Writer {
     }
     if (write.waiting.size === 0) {
       this.fail(
-        new StorageError(
+        new StorageLostError(
           `expected a storage that takes writes to partition ${partition}, found none`,
         ),
       );

@@ -4,14 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import {
-  type Client,
-  type Conflict,
-  ConflictError,
-  MasterLostError,
-  type Oid,
-  StorageError,
-} from "../../mod.ts";
+import { type Client, type Conflict, ConflictError, type Oid, TransientError } from "../../mod.ts";
 
 /** A counter as object data. */
 export function encodeCounter(value: number): Uint8Array {
@@ -67,7 +60,7 @@ export async function increment(
     tally.committed += oids.length;
   } catch (error) {
     if (error instanceof ConflictError) tally.conflicts++;
-    else if (error instanceof MasterLostError || error instanceof StorageError) tally.failures++;
+    else if (error instanceof TransientError) tally.failures++;
     else throw error;
   }
 }

@@ -8,6 +8,7 @@ import {
   MasterLostError,
   NotFoundError,
   StorageError,
+  StorageLostError,
   UnknownOutcomeError,
 } from "../../mod.ts";
 import { withCluster } from "../support/in_process.ts";
@@ -186,6 +187,16 @@ Deno.test("waiting for a master ends by the deadline, by the signal and by closi
   });
 });
 
+Deno.test("with a replica, reads go on without a storage, and without a pause", async () => {
+  await withCluster({ storages: 2, replicas: 1 }, async (cluster) => {
+    await using client = await connect(cluster.url, { cacheBytes: 0 });
+    const oids = await Promise.all(Array.from({ length: 20 }, (_, at) => create(client, `${at}`)));
+    await cluster.kill("storage2");
+    const loaded = await Promise.all(oids.map((oid) => client.load(oid)));
+    assert.deepEqual(loaded.map(({ data }) => text(data)), oids.map((_, at) => `${at}`));
+  });
+});
+
 Deno.test("without a replica, a lost storage is an error in time", async () => {
   await withCluster({ storages: 2, replicas: 0, partitions: 2 }, async (cluster) => {
     await using client = await connect(cluster.url, { cacheBytes: 0, connectTimeoutMs: 200 });
@@ -198,5 +209,49 @@ Deno.test("without a replica, a lost storage is an error in time", async () => {
       assert.ok(reason instanceof StorageError || reason instanceof DeadlineError, String(reason));
       assert.ok(!(reason instanceof NotFoundError));
     }
+  });
+});
+
+for (const packet of ["AskStoreObject", "AskStoreTransaction"]) {
+  Deno.test(`a replica that misses ${packet} is dropped, not the transaction`, async () => {
+    await withCluster({ storages: 2, replicas: 1 }, async (cluster) => {
+      const { client, faults } = await openFaulty(cluster);
+      await using _ = client;
+      await using other = await connect(cluster.url);
+      const oid = await create(client, "old");
+      const { serial } = await client.load(oid);
+      await using tx = await client.begin();
+      const cut = faults.cut("before", packet);
+      await tx.store(oid, { data: bytes("new"), serial });
+      await tx.finish();
+      await cut;
+      assert.equal(await latest(client, oid), "new");
+      assert.equal(await latest(other, oid), "new");
+    });
+  });
+}
+
+Deno.test("a storage that nobody can replace costs the transaction, and transact tries again", async () => {
+  await withCluster({ storages: 2, replicas: 0, partitions: 2 }, async (cluster) => {
+    const { client, faults } = await openFaulty(cluster);
+    await using _ = client;
+    const oids = [await create(client, "a"), await create(client, "b")];
+    const store = async () => {
+      await using tx = await client.begin();
+      for (const oid of oids) {
+        await tx.store(oid, { data: bytes("new"), serial: (await client.load(oid)).serial });
+      }
+      await tx.finish();
+    };
+    for (const packet of ["AskStoreObject", "AskStoreTransaction", "AskVoteTransaction"]) {
+      const cut = faults.cut("after", packet);
+      await assert.rejects(store, StorageLostError, packet);
+      await cut;
+      for (const oid of oids) assert.notEqual(await latest(client, oid), "new");
+    }
+    const cut = faults.cut("before", "AskVoteTransaction");
+    await client.transact((tx) => oids.forEach((oid) => tx.store(oid, bytes("newer"))));
+    await cut;
+    for (const oid of oids) assert.equal(await latest(client, oid), "newer");
   });
 });
