@@ -48,6 +48,8 @@ export class Bank {
 
   /** Makes transfers one after the other; resolves when all were made or given up. */
   async work(client: Client, transfers: number): Promise<void> {
+    // It must have heard that the accounts were opened.
+    await client.sync();
     for (let transfer = 0; transfer < transfers; transfer++) {
       await this.#pause();
       await this.#transfer(client);
@@ -82,7 +84,6 @@ export class Bank {
 
   /** Checks the accounts as a client sees them, now and after each transfer. */
   async check(client: Client): Promise<void> {
-    await client.sync();
     const expected = this.#accounts.length * START_BALANCE;
     const transfers = [...this.transfers].sort((a, b) => a.tid < b.tid ? -1 : 1);
     for (const { tid: id } of transfers) {
@@ -90,10 +91,17 @@ export class Bank {
       const { oids } = await client.transaction(id);
       assert.equal(oids.length, 2);
     }
-    assert.equal(await this.#sumBefore(client, tid(client.lastTid + 1n)), expected);
+    await this.checkNow(client);
     const all = new Set<Tid>();
     for await (const transaction of client.transactions()) all.add(transaction.tid);
     for (const { tid: id } of transfers) assert.ok(all.has(id), `${id} was acknowledged and lost`);
+  }
+
+  /** Checks the accounts as a client sees them now. */
+  async checkNow(client: Client): Promise<void> {
+    await client.sync();
+    const expected = this.#accounts.length * START_BALANCE;
+    assert.equal(await this.#sumBefore(client, tid(client.lastTid + 1n)), expected);
   }
 
   async #sumBefore(client: Client, before: Tid): Promise<number> {

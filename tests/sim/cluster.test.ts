@@ -46,3 +46,25 @@ Deno.test("a cluster commits, and the same seed gives the same events", async ()
   assert.deepEqual(again, log);
   assert.notDeepEqual(await play(2), log);
 });
+
+for (const seed of [1, 2, 3, 4, 5]) {
+  Deno.test(`nothing is lost when a storage crashes and comes back, seed ${seed}`, async () => {
+    const cluster = await SimulatedCluster.start({ ...OPTIONS, seed });
+    const { world } = cluster;
+    const clients = [await cluster.client("client1"), await cluster.client("client2")];
+    const [first] = clients;
+    assert.ok(first);
+    const bank = await Bank.found(world, first, ACCOUNTS);
+    const work = Promise.all(clients.map((client) => bank.work(client, 40)));
+    await world.runFor(world.random.between(10, 500));
+    cluster.crash("storage1");
+    await world.runFor(world.random.between(10, 2000));
+    await cluster.startStorage(1);
+    await world.run(work);
+    await cluster.untilComplete();
+    await world.run(bank.check(first));
+    for (const client of clients) await client.close();
+    await cluster.stop();
+    assertReplicasAgree(cluster);
+  });
+}

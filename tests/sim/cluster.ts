@@ -4,6 +4,7 @@ import { type Codecs, type Row, SetClusterState } from "../../gen/packets.ts";
 import * as p from "../../gen/packets.ts";
 import { startAdmin } from "../../nodes/admin/node.ts";
 import { type Client, openClient } from "../../nodes/client/client.ts";
+import type { ClientOptions } from "../../nodes/client/options.ts";
 import { Endpoint } from "../../nodes/cluster/endpoint.ts";
 import type { NodeOptions, RunningNode } from "../../nodes/cluster/node.ts";
 import type { RequestType } from "../../nodes/codec/packet.ts";
@@ -54,6 +55,15 @@ export class SimulatedCluster {
     return { host: this.world.host("master").ip, port: MASTER_PORT };
   }
 
+  get admin(): Address {
+    return { host: this.world.host("admin").ip, port: ADMIN_PORT };
+  }
+
+  /** Where a storage listens, by its number. */
+  storage(number: number): Address {
+    return { host: this.world.host(`storage${number}`).ip, port: STORAGE_PORT };
+  }
+
   async startMaster(): Promise<void> {
     const { partitions, replicas, storages } = this.#options;
     await this.#start("master", () =>
@@ -70,7 +80,7 @@ export class SimulatedCluster {
     const host = this.world.host("admin");
     await this.#start(
       "admin",
-      () => startAdmin(host, this.#nodeOptions({ host: host.ip, port: ADMIN_PORT })),
+      () => startAdmin(host, this.#nodeOptions(this.admin)),
     );
   }
 
@@ -79,7 +89,7 @@ export class SimulatedCluster {
     const host = this.world.host(`storage${number}`);
     await this.#start(host.hostname, () =>
       startStorage(host, {
-        ...this.#nodeOptions({ host: host.ip, port: STORAGE_PORT }),
+        ...this.#nodeOptions(this.storage(number)),
         database: DATABASE,
         dedup: false,
         dropPartitions: false,
@@ -108,9 +118,10 @@ export class SimulatedCluster {
   }
 
   /** Opens a client on a host of its own. */
-  async client(name: string): Promise<Client> {
+  async client(name: string, options: ClientOptions = {}): Promise<Client> {
+    const cluster = { cluster: CLUSTER, masters: [this.master], tls: null };
     const client = await this.world.run(
-      openClient(this.world.host(name), { cluster: CLUSTER, masters: [this.master], tls: null }),
+      openClient(this.world.host(name), { ...options, ...cluster }),
     );
     if (client === undefined) throw new Error(`${name} was not opened`);
     return client;
@@ -126,8 +137,7 @@ export class SimulatedCluster {
   async control<T, A>(type: RequestType<T, A, Codecs>, packet: T): Promise<A> {
     const host = this.world.host("ctl");
     const endpoint = new Endpoint({ host, network: host.network(null), fatal: () => {} });
-    const address = { host: this.world.host("admin").ip, port: ADMIN_PORT };
-    const connection = await endpoint.dial(address, "A");
+    const connection = await endpoint.dial(this.admin, "A");
     try {
       connection.start(() => false);
       return await connection.ask(type, packet);

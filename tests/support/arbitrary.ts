@@ -1,8 +1,9 @@
 /** Arbitrary packets of every type, made from the schema's own model of them. */
 
 import fc from "fast-check";
-import { PACKET_TYPES } from "../../gen/packets.ts";
+import { type Codecs, PACKET_TYPES } from "../../gen/packets.ts";
 import { MAX_ID } from "../../nodes/codec/ids.ts";
+import type { PacketType } from "../../nodes/codec/packet.ts";
 import { type FieldType, type Packet, readProtocol } from "../../tools/generator/schema.ts";
 
 const schemaUrl = new URL("../../protocol.schema.json", import.meta.url);
@@ -16,7 +17,10 @@ const id = fc.oneof(fc.bigInt({ min: 0n, max: MAX_ID }), fc.constantFrom(0n, 1n,
 // 0 is how an absent one is told.
 const signed = fc.integer({ min: I32_MIN, max: I32_MAX }).filter((value) => value !== 0);
 
-const SCALARS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+/** Arbitrary values by the names of the schema's scalars. */
+export type Scalars = Readonly<Record<string, fc.Arbitrary<unknown>>>;
+
+const SCALARS: Scalars = {
   u32: fc.nat(2 ** 32 - 1),
   index: fc.maxSafeNat(),
   bool: fc.boolean(),
@@ -34,10 +38,10 @@ const SCALARS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   }, { noNullPrototype: true }),
 };
 
-function arbitraryOf(type: FieldType): fc.Arbitrary<unknown> {
+function arbitraryOf(type: FieldType, scalars: Scalars): fc.Arbitrary<unknown> {
   switch (type.kind) {
     case "scalar": {
-      const scalar = SCALARS[type.name];
+      const scalar = scalars[type.name];
       if (scalar === undefined) throw new Error(`no arbitrary ${type.name}`);
       const isAbsentAlready = type.name === "signed";
       return type.nullable || isAbsentAlready ? fc.option(scalar) : scalar;
@@ -48,29 +52,46 @@ function arbitraryOf(type: FieldType): fc.Arbitrary<unknown> {
       return type.nullable ? fc.option(value) : value;
     }
     case "struct":
-      return arbitraryRecord(protocol.structs.get(type.name)?.fields ?? []);
+      return arbitraryRecord(protocol.structs.get(type.name)?.fields ?? [], scalars);
     case "list":
-      return fc.array(arbitraryOf(type.item), { maxLength: MAX_ITEMS });
-    case "dict":
-      return fc.array(fc.tuple(arbitraryOf(type.key), arbitraryOf(type.value)), {
-        maxLength: MAX_ITEMS,
-      }).map((pairs) => new Map(pairs));
+      return fc.array(arbitraryOf(type.item, scalars), { maxLength: MAX_ITEMS });
+    case "dict": {
+      const pair = fc.tuple(arbitraryOf(type.key, scalars), arbitraryOf(type.value, scalars));
+      return fc.array(pair, { maxLength: MAX_ITEMS }).map((pairs) => new Map(pairs));
+    }
     case "option":
-      return fc.option(arbitraryOf(type.item));
+      return fc.option(arbitraryOf(type.item, scalars));
   }
 }
 
-function arbitraryRecord(fields: Packet["fields"]): fc.Arbitrary<unknown> {
-  const shape = Object.fromEntries(fields.map(({ name, type }) => [name, arbitraryOf(type)]));
+function arbitraryRecord(fields: Packet["fields"], scalars: Scalars): fc.Arbitrary<unknown> {
+  const shape = Object.fromEntries(
+    fields.map(({ name, type }) => [name, arbitraryOf(type, scalars)]),
+  );
   return fc.record(shape, { noNullPrototype: true });
 }
 
-/** Each packet type beside arbitrary packets of it. */
-export const ARBITRARY_PACKETS = protocol.packets.map((packet) => {
+/** An arbitrary packet of one type. */
+export interface ArbitraryPacket {
+  readonly type: PacketType<unknown, Codecs>;
+  readonly packet: fc.Arbitrary<unknown>;
+}
+
+function arbitraryPacket(packet: Packet, scalars: Scalars): ArbitraryPacket {
   const type = PACKET_TYPES[packet.index];
   if (type?.name !== packet.name) throw new Error(`${packet.name} is not at its place`);
-  return { type, packet: arbitraryRecord(packet.fields) };
-});
+  return { type, packet: arbitraryRecord(packet.fields, scalars) };
+}
+
+/** Each packet type beside arbitrary packets of it. */
+export const ARBITRARY_PACKETS = protocol.packets.map((packet) => arbitraryPacket(packet, SCALARS));
+
+/** What a flow allows, made of arbitrary values but for those that are given. */
+export function arbitraryFlow(name: string, scalars: Scalars): ArbitraryPacket[] {
+  const flow = protocol.flows.find((flow) => flow.name === name);
+  if (flow === undefined) throw new Error(`no flow ${name}`);
+  return flow.packets.map(({ packet }) => arbitraryPacket(packet, { ...SCALARS, ...scalars }));
+}
 
 /** An arbitrary packet of an arbitrary type. */
 export const anyPacket = fc.oneof(
