@@ -92,7 +92,7 @@ export class Connection {
     });
   }
 
-  /** Commits at once, without waiting for the disk. For start-up, where nobody waits. */
+  /** Commits at once, without waiting for the disk: at start-up, and between slices of work. */
   commitNow(): void {
     this.#timer?.cancel();
     this.#timer = null;

@@ -72,6 +72,7 @@ export class SqliteMaintenance implements Maintenance {
         if (last === undefined) break;
         remove.run(offset, integerOf(last.oid), integerOf(last.tid));
         data.prune(dataIds(rows));
+        connection.commitNow();
       }
       if (anyTransaction.get(offset) !== undefined) removeTransactions.run(offset);
     }
@@ -95,6 +96,7 @@ export class SqliteMaintenance implements Maintenance {
       const rows = find.all(last, SLICE_ROWS);
       const orphans = rows.filter(({ used }) => used === 0n).map(({ id }) => integerOf(id));
       count += dryRun ? orphans.filter((id) => !data.isHeld(id)).length : data.prune(orphans);
+      connection.commitNow();
       const end = rows.at(-1);
       if (end === undefined) break;
       last = integerOf(end.id);

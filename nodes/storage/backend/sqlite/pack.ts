@@ -34,6 +34,8 @@ export async function pack(parts: MaintenanceParts, order: Pack): Promise<void> 
         last = integerOf(row.oid);
         packer.pack(offset, row);
         if (host.monotonic() - start < SLICE_MS) continue;
+        // One commit of everything would hold clients up at the end.
+        connection.commitNow();
         if (!await order.pause()) return;
         start = host.monotonic();
       }
