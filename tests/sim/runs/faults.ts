@@ -1,0 +1,97 @@
+/** What goes wrong while clients work, and how it is put right again. */
+
+import type { SimulatedCluster } from "../cluster.ts";
+import type { Random } from "../random.ts";
+import { type FaultKind, type RunOptions } from "./options.ts";
+
+/** How many faults a run has at most; at least one. */
+const MAX_FAULTS = 4;
+/** How long it goes well before a fault, and how long a node is away. */
+const SOUND_MS = { low: 1, high: 80 } as const;
+const AWAY_MS = { low: 5, high: 2500 } as const;
+
+export interface FaultOptions {
+  readonly cluster: SimulatedCluster;
+  readonly options: RunOptions;
+  readonly random: Random;
+  /** Gives all workers more to do, so that there is something to disturb. */
+  work(): void;
+  /** The hosts of clients that live. */
+  clientHosts(): readonly string[];
+  /** A client's machine is gone; another client takes over its work. */
+  replaceClient(host: string): Promise<void>;
+}
+
+type Fault = (faults: FaultOptions) => Promise<void>;
+
+/** Lets faults happen, one after the other. Resolves when all is put right. */
+export async function injectFaults(faults: FaultOptions): Promise<void> {
+  const { options, cluster, random } = faults;
+  const { [options.faults]: kinds } = FAULTS_OF;
+  if (kinds.length === 0) return;
+  for (let left = 1 + random.below(MAX_FAULTS); left > 0; left--) {
+    faults.work();
+    await cluster.world.runFor(random.between(SOUND_MS.low, SOUND_MS.high));
+    await pick(kinds, random)(faults);
+  }
+}
+
+const client: Fault = ({ random, clientHosts, replaceClient }) =>
+  replaceClient(pick(clientHosts(), random));
+
+/** Connections of a process break. */
+const connection: Fault = ({ cluster, options, random, clientHosts }) => {
+  const host = pick([...clientHosts(), ...storageHosts(options), "master"], random);
+  cluster.world.record(host, "loses connections");
+  for (const socket of cluster.world.host(host).sockets) {
+    if (random.oneIn(2)) socket.destroy();
+  }
+  return Promise.resolve();
+};
+
+const storage: Fault = async ({ cluster, options, random }) => {
+  const number = 1 + random.below(options.storages);
+  cluster.crash(`storage${number}`);
+  await away(cluster, random);
+  await cluster.startStorage(number);
+  // Other storages may fail before this one is complete again, or after.
+  if (random.oneIn(2)) await cluster.untilComplete();
+};
+
+const master: Fault = async ({ cluster, random }) => {
+  cluster.crash("master");
+  await away(cluster, random);
+  await cluster.startMaster();
+};
+
+/** All nodes are gone at once. */
+const power: Fault = async ({ cluster, options, random }) => {
+  for (const host of ["master", ...storageHosts(options)]) cluster.crash(host);
+  await away(cluster, random);
+  await cluster.startMaster();
+  for (let number = 1; number <= options.storages; number++) await cluster.startStorage(number);
+};
+
+const FAULTS_OF: Readonly<Record<FaultKind, readonly Fault[]>> = {
+  none: [],
+  client: [client],
+  connection: [connection],
+  storage: [storage],
+  master: [master],
+  power: [power],
+  mixed: [client, connection, storage, master, power],
+};
+
+function storageHosts({ storages }: RunOptions): string[] {
+  return Array.from({ length: storages }, (_, at) => `storage${at + 1}`);
+}
+
+function away({ world }: SimulatedCluster, random: Random): Promise<void> {
+  return world.runFor(random.between(AWAY_MS.low, AWAY_MS.high));
+}
+
+function pick<T>(items: readonly T[], random: Random): T {
+  const item = items[random.below(items.length)];
+  if (item === undefined) throw new RangeError("nothing to pick from");
+  return item;
+}
