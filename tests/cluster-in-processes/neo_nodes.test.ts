@@ -48,10 +48,11 @@ Deno.test("nodes start from one file, and end with status 0 on SIGTERM and SIGIN
     const nodes = ["master", "storage", "admin"].map((role) =>
       Child.start([...NEO, role, "-f", file, "--log-level", "INFO"], { name: role })
     );
-    const [master, storage] = nodes;
-    assert.ok(master !== undefined && storage !== undefined);
+    const [master, storage, adminNode] = nodes;
+    assert.ok(master !== undefined && storage !== undefined && adminNode !== undefined);
     try {
       await storage.waitForOutput(/the cluster is RUNNING/, WAIT_MS);
+      await adminNode.waitForOutput(/following the primary master/, WAIT_MS);
       const { stdout } = await neo("ctl", "-a", admin, "print", "pt");
       assert.equal(stdout.split("\n")[0], "000 | S1 - UP_TO_DATE |");
       assert.equal(stdout.trim().split("\n").length, 5);
