@@ -27,7 +27,7 @@ export class Finisher {
   }
 
   /**
-   * Commits what was voted on. Rejects with a MasterLostError, StorageLostError or StorageError
+   * Commits what was voted on. Rejects with a MasterLostError, a StorageLostError or a StorageError
    * when it is known not to be committed, with an UnknownOutcomeError when the signal ends the wait.
    */
   async finish({ session, ttid, writes }: Writer, signal?: AbortSignal): Promise<Tid> {

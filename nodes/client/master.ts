@@ -65,8 +65,8 @@ export class Master {
   }
 
   /**
-   * Waits for a session. Rejects with a DeadlineError, with the signal's reason, with a ClosedError,
-   * or with a StorageError when the master refuses this client.
+   * Waits for a session. Rejects with a DeadlineError, with the signal's reason, with a
+   * ClosedError, or with a StorageError when the master refuses this client.
    */
   async session({ signal, timeoutMs }: WaitOptions = {}): Promise<Session> {
     signal?.throwIfAborted();

@@ -86,7 +86,7 @@ Deno.test("a master lost before the vote costs the transaction, and no more", as
   });
 });
 
-Deno.test("what is committed while a client is cut off reaches it with the next session", async () => {
+Deno.test("what is committed while a client is cut off reaches it at last", async () => {
   await withCluster({}, async (cluster) => {
     const { client, faults } = await openFaulty(cluster);
     await using _ = client;
@@ -231,7 +231,7 @@ for (const packet of ["AskStoreObject", "AskStoreTransaction"]) {
   });
 }
 
-Deno.test("a storage that nobody can replace costs the transaction, and transact tries again", async () => {
+Deno.test("a storage that nobody can replace costs the transaction; transact tries again", async () => {
   await withCluster({ storages: 2, replicas: 0, partitions: 2 }, async (cluster) => {
     const { client, faults } = await openFaulty(cluster);
     await using _ = client;
