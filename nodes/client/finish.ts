@@ -28,7 +28,8 @@ export class Finisher {
 
   /**
    * Commits what was voted on. Rejects with a MasterLostError, a StorageLostError or a StorageError
-   * when it is known not to be committed, with an UnknownOutcomeError when the signal ends the wait.
+   * when it is known not to be committed, with an UnknownOutcomeError when the signal ends the
+   * wait.
    */
   async finish({ session, ttid, writes }: Writer, signal?: AbortSignal): Promise<Tid> {
     const { stored: oids, checked: checkedOids } = writes.oids();

@@ -231,7 +231,7 @@ for (const packet of ["AskStoreObject", "AskStoreTransaction"]) {
   });
 }
 
-Deno.test("a storage that nobody can replace costs the transaction; transact tries again", async () => {
+Deno.test("a storage that nobody can replace costs one attempt of transact", async () => {
   await withCluster({ storages: 2, replicas: 0, partitions: 2 }, async (cluster) => {
     const { client, faults } = await openFaulty(cluster);
     await using _ = client;
