@@ -32,7 +32,7 @@ export class PeerClient implements AsyncDisposable {
     const client = new PeerClient(child);
     try {
       await client.ask("open", {
-        master_nodes: cluster.masterAddress,
+        master_nodes: cluster.masters,
         name: cluster.name,
         ...(cluster.tls ?? {}),
       });

@@ -37,6 +37,8 @@ export interface ClusterOptions {
   /** Where databases and log files are; exists already. */
   readonly directory: string;
   readonly master: Maker;
+  /** The makers of further masters, of which the first one in operation is the primary. */
+  readonly spares?: readonly Maker[];
   readonly storages: readonly Maker[];
   /** The maker of the admin node; the master's where absent. */
   readonly admin?: Maker;
@@ -71,18 +73,19 @@ const LOOK_MS = 40;
 /** A running cluster. */
 export class Cluster implements AsyncDisposable {
   readonly name: string;
-  readonly masterAddress: string;
+  /** Of the master and its spares. */
+  readonly masterAddresses: readonly string[];
   readonly adminAddress: string;
   readonly tls: TlsFiles | null;
   readonly nodes = new Map<string, Child>();
   readonly #options: ClusterOptions;
 
   private constructor(options: ClusterOptions) {
-    const [masterPort, adminPort] = freePorts(2);
+    const [adminPort, ...masterPorts] = freePorts(2 + (options.spares?.length ?? 0));
     this.#options = options;
     this.name = options.name ?? "test";
     this.tls = options.tls ?? null;
-    this.masterAddress = `127.0.0.1:${masterPort}`;
+    this.masterAddresses = masterPorts.map((port) => `127.0.0.1:${port}`);
     this.adminAddress = `127.0.0.1:${adminPort}`;
   }
 
@@ -103,7 +106,12 @@ export class Cluster implements AsyncDisposable {
     return this.#options.master;
   }
 
-  /** The node of that name: `master`, `admin`, `storage1`, … */
+  /** The masters' addresses, as options take them. */
+  get masters(): string {
+    return this.masterAddresses.join(" ");
+  }
+
+  /** The node of that name: `master`, `spare1`, `admin`, `storage1`, … */
   node(name: string): Child {
     const node = this.nodes.get(name);
     if (node === undefined) throw new Error(`no node ${name} among ${[...this.nodes.keys()]}`);
@@ -160,21 +168,24 @@ export class Cluster implements AsyncDisposable {
 
   /** Starts all nodes again, after they have been stopped or killed, at the same addresses. */
   async startNodes(): Promise<void> {
-    const { master, storages, admin, operational } = this.#options;
+    const { master, spares, storages, admin, operational } = this.#options;
     const wanted = operational ?? true;
-    this.#startNode("master", {
-      maker: master,
-      role: "master",
-      tls: this.tls,
-      args: [
-        ...["--bind", this.masterAddress],
-        ...["--partitions", String(this.#options.partitions ?? 1)],
-        ...["--replicas", String(this.#options.replicas ?? 0)],
-        ...(wanted ? ["--autostart", String(storages.length)] : []),
-      ],
-    });
-    // A node that finds no master listening waits for a second: this saves that second.
-    await this.#waitForListener(this.masterAddress);
+    for (const [index, maker] of [master, ...spares ?? []].entries()) {
+      const address = this.masterAddresses[index] ?? "";
+      this.#startNode(index === 0 ? "master" : `spare${index}`, {
+        maker,
+        role: "master",
+        tls: this.tls,
+        args: [
+          ...["--bind", address],
+          ...["--partitions", String(this.#options.partitions ?? 1)],
+          ...["--replicas", String(this.#options.replicas ?? 0)],
+          ...(wanted ? ["--autostart", String(storages.length)] : []),
+        ],
+      });
+      // A node that finds no master listening waits for a second: this saves that second.
+      await this.#waitForListener(address);
+    }
     for (const [index, maker] of storages.entries()) {
       this.startStorage({ number: index + 1, maker });
     }
@@ -225,7 +236,7 @@ export class Cluster implements AsyncDisposable {
   }): Child {
     const argv = [
       ...node.maker.command(node.role),
-      ...["--cluster", this.name, "--masters", this.masterAddress],
+      ...["--cluster", this.name, "--masters", this.masters],
       // A log file of NEO's is a database, ours is text.
       ...["--logfile", `${this.#options.directory}/${name}.${node.maker.name}.log`],
       ...tlsOptions(node.tls),
