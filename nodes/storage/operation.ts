@@ -22,7 +22,7 @@ import {
   type Replicate,
   type StartOperation,
 } from "../../gen/packets.ts";
-import { type Tid, ZERO_TID } from "../codec/ids.ts";
+import type { Tid } from "../codec/ids.ts";
 import type { Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Backend } from "./backend/backend.ts";
@@ -94,23 +94,12 @@ export class Operation implements MasterToStorageOperation {
     this.#replicator.mark(outdated);
     // What verification did not finish is worthless from now on.
     this.#backend.pending.dropAll();
-    await this.#setBackup(backup);
+    if (backup) await this.#replicator.startBackup();
+    else this.#backend.settings.backupTid = null;
     await this.#backend.commit();
-    await this.#replicator.startBackup();
     if (this.#isOver) return;
     master.notify(NotifyReady, {});
     this.#replicator.ask(outdated);
-  }
-
-  async #setBackup(backup: boolean): Promise<void> {
-    const { settings, maintenance } = this.#backend;
-    if (!backup) {
-      settings.backupTid = null;
-    } else if (settings.backupTid === null) {
-      const last = maintenance.lastIds(this.#session.assignment.readable());
-      settings.backupTid = ZERO_TID;
-      settings.backupTid = (last instanceof Promise ? await last : last).tid ?? ZERO_TID;
-    }
   }
 
   /** Ends operation: nothing is remembered of it but what is on disk. */
@@ -124,8 +113,7 @@ export class Operation implements MasterToStorageOperation {
 
   startOperation({ backup }: StartOperation): void {
     if (!backup) throw new Refusal("PROTOCOL_ERROR", "unexpected packet: StartOperation");
-    this.#setBackup(backup)
-      .then(() => this.#replicator.startBackup())
+    this.#replicator.startBackup()
       .then(() => this.#backend.commit())
       .catch((error) => this.#session.options.fatal(error));
   }

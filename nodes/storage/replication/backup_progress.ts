@@ -18,14 +18,21 @@ export class BackupProgress {
     this.#cells = cells;
   }
 
-  /** Finds out where readable cells go on: they have no holes, but perhaps half a transaction. */
-  async resume(): Promise<void> {
-    const { assignment, options: { backend } } = this.#session;
-    const { backupTid } = backend.settings;
-    if (backupTid === null) return;
+  /**
+   * This node is one of a backup cluster: finds out where its readable cells go on. They have no
+   * holes, but perhaps half a transaction. A commit must follow.
+   */
+  async begin(): Promise<void> {
+    const { assignment, options: { backend: { settings, maintenance, replica } } } = this.#session;
+    if (settings.backupTid === null) {
+      // Clients must not see more than they may, even while the last tid is looked for.
+      settings.backupTid = ZERO_TID;
+      settings.backupTid = (await maintenance.lastIds(assignment.readable())).tid ?? ZERO_TID;
+    }
+    const { backupTid } = settings;
     const first = backupTid === ZERO_TID ? backupTid : tidAfter(backupTid);
     for (const offset of assignment.readable()) {
-      const { trans, obj } = await backend.replica.lastTids(offset);
+      const { trans, obj } = await replica.lastTids(offset);
       const nextTrans = trans === null ? first : greater(first, tidAfter(trans));
       const nextObj = obj === null ? first : greater(first, obj);
       this.#cells.add(offset, { nextTrans, nextObj, isOutdated: false });

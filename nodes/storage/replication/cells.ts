@@ -166,11 +166,4 @@ export class Cells {
     }
     return first === null ? ZERO_TID : tidBefore(first);
   }
-
-  clear(): void {
-    this.#cells.clear();
-    this.#wanted.clear();
-    this.#sources.clear();
-    this.#unfinished.clear();
-  }
 }

@@ -9,8 +9,8 @@ export const MAX_FETCH_COUNT = 10_000;
 /** Rows that are deleted in a slice of work without a look at the clock. */
 export const DELETE_COUNT = 64;
 
-/** Bytes of object data that are received before they are committed. */
-export const COMMIT_BYTES = 1 << 22;
+/** Bytes of object data that are received before they are committed: a commit takes time. */
+export const COMMIT_BYTES = 1 << 20;
 
 /** How long a source that failed is left alone. */
 export const RETRY_MS = 1000;

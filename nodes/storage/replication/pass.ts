@@ -57,8 +57,8 @@ export class Pass implements Fetching {
   }
 
   /**
-   * Resolves with whether the cell is complete, which is not committed yet, or the pass was
-   * cancelled. Rejects with the error by which the source or the connection to it failed.
+   * Resolves with whether the cell is complete, which is not committed yet; it is not when the pass
+   * was cancelled. Rejects with the error by which the source or the connection to it failed.
    */
   async run(): Promise<boolean> {
     const { link, cell, maxTid } = this.#options;
@@ -75,7 +75,7 @@ export class Pass implements Fetching {
   }
 
   async #fetchTransactions(): Promise<boolean> {
-    const { backend, offset, cell, maxTid } = this.#options;
+    const { backend, offset, cell, maxTid, signal } = this.#options;
     for (;;) {
       // Even when nothing can be missing: the source answers when all up to the end is unlocked.
       const minTid = this.#minTid = cell.nextTrans;
@@ -87,7 +87,8 @@ export class Pass implements Fetching {
       const known = new Set(tids);
       if (!answer.tids.every((tid) => known.has(tid))) refuseDeletion();
       const remove = (part: readonly Tid[]) => backend.replica.deleteTransactions(part);
-      if (!await this.#delete(answer.tids, remove)) return false;
+      await this.#delete(answer.tids, remove);
+      if (signal.aborted) return false;
       const last = tids.length < FETCH_COUNT ? undefined : tids.at(-1);
       const nextTid = answer.nextTid ?? (last === undefined ? null : tidAfter(last));
       if (nextTid === null || nextTid > maxTid) return true;
@@ -98,7 +99,7 @@ export class Pass implements Fetching {
   }
 
   async #fetchObjects(): Promise<boolean> {
-    const { backend: { replica, table }, offset, cell, maxTid, progressed } = this.#options;
+    const { backend: { replica, table }, offset, cell, maxTid, signal } = this.#options;
     let from: RevisionKey = { tid: cell.nextObj, oid: ZERO_OID };
     for (;;) {
       this.#minTid = from.tid;
@@ -110,13 +111,14 @@ export class Pass implements Fetching {
       if (answer === null) return false;
       const surplus = keysOf(answer.objects);
       if (!surplus.every(({ tid, oid }) => objects.get(tid)?.includes(oid))) refuseDeletion();
-      if (!await this.#delete(surplus, (part) => replica.deleteObjects(part))) return false;
+      await this.#delete(surplus, (part) => replica.deleteObjects(part));
+      if (signal.aborted) return false;
       const next = nextRevision(answer, keys);
       if (next === null || next.tid > maxTid) return true;
       if (!isBefore(from, next)) refuseNext(next.tid);
       from = next;
       cell.nextObj = next.tid;
-      progressed();
+      this.#options.progressed();
       table.setProgress(offset, tidBefore(next.tid));
       await this.#commitChunk();
     }
@@ -142,18 +144,14 @@ export class Pass implements Fetching {
     return answer;
   }
 
-  /** Deletes rows a few at a time. Resolves to false when the pass was cancelled meanwhile. */
-  async #delete<T>(
-    items: readonly T[],
-    remove: (part: readonly T[]) => unknown,
-  ): Promise<boolean> {
+  /** Deletes rows a few at a time, until the pass is cancelled. */
+  async #delete<T>(items: readonly T[], remove: (part: readonly T[]) => unknown): Promise<void> {
     for (let at = 0; at < items.length; at += DELETE_COUNT) {
       await this.#task.pause();
-      if (this.#options.signal.aborted) return false;
+      if (this.#options.signal.aborted) return;
       const removed = remove(items.slice(at, at + DELETE_COUNT));
       if (removed instanceof Promise) await removed;
     }
-    return !this.#options.signal.aborted;
   }
 
   addTransaction(id: number, packet: AddTransaction): void {

@@ -45,6 +45,8 @@ export class Replicator {
   readonly #reached = new Set<number>();
   /** The cell that is being replicated, and what ends that. */
   #current: { readonly choice: Choice; readonly ending: AbortController } | null = null;
+  /** Orders that came before it was known where cells go on; null once it is. */
+  #early: Replicate[] | null = null;
   #isWorking = false;
   #isOver = false;
 
@@ -125,28 +127,36 @@ export class Replicator {
     }
   }
 
+  /** The cluster is a backup: readable cells follow those of another one. A commit must follow. */
+  async startBackup(): Promise<void> {
+    this.#early ??= [];
+    await this.#backup.begin();
+    const early = this.#early;
+    this.#early = null;
+    if (!this.#isOver) { for (const order of early) this.order(order); }
+  }
+
   /** The master of a backup cluster tells from where to replicate, or that nothing is new. */
-  order({ tid, upstreamName, sources }: Replicate): void {
+  order(order: Replicate): void {
+    if (this.#early !== null) {
+      this.#early.push(order);
+      return;
+    }
+    const { tid, upstreamName, sources } = order;
     const cluster = decodeText(upstreamName);
-    const isBusy = (offset: number) => this.#current?.choice.offset === offset;
     for (const [offset, address] of sources) {
-      if (address === null) this.#backup.nothingNew(offset, tid, isBusy(offset));
-      else if (this.#cells.get(offset) !== undefined) {
-        this.#cells.order(offset, tid, { address, cluster });
-      }
+      if (this.#cells.get(offset) === undefined) continue;
+      if (address !== null) this.#cells.order(offset, tid, { address, cluster });
+      else this.#backup.nothingNew(offset, tid, this.#current?.choice.offset === offset);
     }
     this.#backup.save();
     unawaited(this.#options.session.options.backend.commit());
     this.wake();
   }
 
-  /** The cluster is a backup from now on: readable cells follow those of another one. */
-  startBackup(): Promise<void> {
-    return this.#backup.resume();
-  }
-
   /** The cluster is about to be a backup no more: what comes from elsewhere is not wanted. */
   stopBackup(): void {
+    this.#early = this.#early?.filter(({ upstreamName }) => upstreamName.length === 0) ?? null;
     this.#cells.dropForeign();
     if (this.#current?.choice.target.nid === null) this.#current.ending.abort();
     this.#options.links.closeForeign();
@@ -158,8 +168,6 @@ export class Replicator {
     this.#isOver = true;
     this.#current?.ending.abort();
     this.#sources.stop();
-    this.#cells.clear();
-    this.#reached.clear();
   }
 
   /** Goes on if there is something to do: nodes, cells or orders may have changed. */
@@ -224,7 +232,7 @@ export class Replicator {
       progressed: () => this.#backup.save(),
     });
     try {
-      if (!await pass.run()) return false;
+      if (!await pass.run() || signal.aborted) return false;
     } catch (error) {
       this.#cells.want(offset, maxTid);
       throw error;
