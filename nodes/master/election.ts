@@ -128,9 +128,7 @@ export class Election {
   }
 
   #lost(elected: Elected): void {
-    const { self, lost } = this.#options;
-    self.host.log.log("INFO", "master", `${addressText(elected.address)} is the primary master`);
     this.end();
-    lost(elected);
+    this.#options.lost(elected);
   }
 }

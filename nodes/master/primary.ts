@@ -121,6 +121,7 @@ export class Primary {
 
   /** Starts to collect what the storages have. */
   begin(): void {
+    this.log("INFO", `plays the primary role as ${nidText(this.self.nid)}`);
     this.turn.runOwn(() => {
       this.options.entered(this.#phase.state);
       this.#phase.begin();

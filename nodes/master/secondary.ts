@@ -15,6 +15,7 @@ import {
 import type { Nid } from "../codec/ids.ts";
 import { type Incoming, LaterAnswer, type Reply } from "../codec/packet.ts";
 import { addressText, sameAddress } from "../cluster/addresses.ts";
+import { nidText } from "../cluster/node_ids.ts";
 import { NeoError, NetworkError } from "../errors.ts";
 import type { Address } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
@@ -116,7 +117,7 @@ export class Secondary implements Role {
 
   /** Stays with the primary, or finds another one, until there is none. */
   async #follow(): Promise<void> {
-    const { self, alone } = this.#options;
+    const { alone } = this.#options;
     const { signal } = this.#closing;
     while (!signal.aborted) {
       if (this.#connection === null) await this.#connect(this.#primary);
@@ -127,7 +128,7 @@ export class Secondary implements Role {
         // It may have lost just this connection: it is tried once more, and then the others.
         this.#identified = false;
         this.#failed.clear();
-        self.host.log.log("INFO", "master", `lost the primary, ${addressText(this.#primary)}`);
+        this.#log(`lost the primary master, ${addressText(this.#primary)}`);
         continue;
       }
       const next = this.#next();
@@ -185,6 +186,7 @@ export class Secondary implements Role {
   #accepted(connection: Connection, nid: Nid): void {
     const { self, dismissed } = this.#options;
     self.nid = nid;
+    this.#log(`${addressText(this.#primary)} is the primary master, this one is ${nidText(nid)}`);
     this.#connection = connection;
     this.#identified = true;
     this.#failed.clear();
@@ -195,6 +197,10 @@ export class Secondary implements Role {
       },
       flushLog: () => {},
     }));
+  }
+
+  #log(message: string): void {
+    this.#options.self.host.log.log("INFO", "master", message);
   }
 
   #learn(nodes: readonly NodeInformation[]): void {

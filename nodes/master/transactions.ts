@@ -118,7 +118,7 @@ export class Transactions {
     this.#queue.set(ttid, transaction);
     for (const storage of involved) {
       askNode(turn, storage, AskLockInformation, { ttid, tid }, () => {
-        this.#storageLocked(transaction, prepared, storage);
+        this.#storageLocked(prepared, storage);
       });
     }
     return answer;
@@ -141,13 +141,13 @@ export class Transactions {
     );
   }
 
-  #storageLocked(transaction: Transaction, prepared: Preparation, storage: KnownNode): void {
+  #storageLocked(prepared: Preparation, storage: KnownNode): void {
     if (this.#over || !prepared.waiting.delete(storage)) return;
-    if (prepared.waiting.size === 0) this.#commitLocked(transaction);
+    if (prepared.waiting.size === 0) this.#commitLocked();
   }
 
   /** Commits from the head of the queue on, as far as all is locked. */
-  #commitLocked(last: Transaction | null): void {
+  #commitLocked(): void {
     let committed = false;
     for (const transaction of this.#queue.values()) {
       const { prepared } = transaction;
@@ -157,7 +157,7 @@ export class Transactions {
       this.#commit(transaction, prepared);
       committed = true;
     }
-    if (committed || last === null) this.#options.ended();
+    if (committed) this.#options.ended();
   }
 
   #commit(transaction: Transaction, prepared: Preparation): void {
@@ -241,7 +241,7 @@ export class Transactions {
   /** A storage is gone, and the cluster is still operational: nothing waits for it any more. */
   storageLost(storage: KnownNode): void {
     for (const transaction of this.#pending.values()) transaction.storageLost(storage);
-    this.#commitLocked(null);
+    this.#commitLocked();
   }
 
   /** Operation is over: the storages forget everything, and verification decides. */

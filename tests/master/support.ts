@@ -10,7 +10,7 @@ import { type Nid, nid, type Tid, tid } from "../../nodes/codec/ids.ts";
 import type { Incoming, PacketType, RequestType } from "../../nodes/codec/packet.ts";
 import { nodeId } from "../../nodes/cluster/node_ids.ts";
 import type { RunningNode } from "../../nodes/cluster/node.ts";
-import type { Address, NodeHost } from "../../nodes/host/host.ts";
+import type { Address, LogLevel, LogSink, NodeHost } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { type MasterOptions, startMaster } from "../../nodes/master/node.ts";
 import { Connection } from "../../nodes/wire/connection.ts";
@@ -192,22 +192,45 @@ export class Peer {
   }
 }
 
+/** What a master has logged, which tests can wait for. */
+export class Log implements LogSink {
+  readonly lines: string[] = [];
+  #changed: (() => void) | null = null;
+
+  log(_level: LogLevel, _module: string, message: string): void {
+    this.lines.push(message);
+    this.#changed?.();
+  }
+
+  /** Resolves when a line that matches has been logged, and forgets it and those before it. */
+  async says(pattern: RegExp): Promise<void> {
+    for (;;) {
+      const at = this.lines.findIndex((line) => pattern.test(line));
+      if (at >= 0) {
+        this.lines.splice(0, at + 1);
+        return;
+      }
+      await new Promise<void>((resolve) => this.#changed = resolve);
+    }
+  }
+}
+
 /** A master that plays its part in a cluster of scripted peers. */
 export class TestCluster {
   readonly host: NodeHost;
   readonly master: RunningNode;
-  readonly logged: string[];
+  readonly log: Log;
   readonly #peers: Peer[] = [];
 
-  private constructor(host: NodeHost, master: RunningNode, logged: string[]) {
+  private constructor(host: NodeHost, master: RunningNode, log: Log) {
     this.host = host;
     this.master = master;
-    this.logged = logged;
+    this.log = log;
   }
 
   static async start(options: Partial<MasterOptions> = {}): Promise<TestCluster> {
-    const logged: string[] = [];
-    const host = createNodeHost({ log: { log: (_level, _module, text) => logged.push(text) } });
+    const log = new Log();
+    const host = createNodeHost({ log });
     const master = await startMaster(host, {
       cluster: CLUSTER,
       masters: [],
@@ -221,7 +244,7 @@ export class TestCluster {
       upstream: null,
       ...options,
     });
-    return new TestCluster(host, master, logged);
+    return new TestCluster(host, master, log);
   }
 
   /** A connection to the master that has said nothing yet. */
@@ -232,7 +255,7 @@ export class TestCluster {
         host: this.host,
         dialect: neo_1_11,
         label: "M",
-        fatal: (error) => this.logged.push(`fatal: ${error}`),
+        fatal: (error) => this.log.log("CRITICAL", "peer", String(error)),
       }),
     );
     this.#peers.push(peer);
