@@ -187,7 +187,7 @@ Deno.test("when the primary is lost and nobody else is there, a secondary plays 
   await cluster.log.says(/is the primary master/);
   await other[Symbol.asyncDispose]();
   await cluster.log.says(/plays the primary role as M2/);
-  const stranger = await cluster.connect();
+  const admin = await cluster.connect();
   const { accept: accepted, nodes } = await admin.identify("ADMIN");
   assert.equal(accepted.nid, M2);
   const lost = nodes.find(({ nid }) => nid === M5);
