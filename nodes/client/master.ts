@@ -15,7 +15,7 @@ import type { ClientHost } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { encodeText } from "../wire/text.ts";
-import { abortable, inTime } from "./abortable.ts";
+import { abortable, assertNotAborted, inTime } from "./abortable.ts";
 import { closedError, DeadlineError, fromMaster, MasterLostError, StorageError } from "./errors.ts";
 import { Session, type SessionEvents } from "./session.ts";
 import { Failures } from "./storages.ts";
@@ -61,7 +61,12 @@ export class Master {
   }
 
   get closed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.closing.aborted;
+  }
+
+  /** Aborted when the client is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   /**
@@ -69,7 +74,7 @@ export class Master {
    * ClosedError, or with a StorageError when the master refuses this client.
    */
   async session({ signal, timeoutMs }: WaitOptions = {}): Promise<Session> {
-    signal?.throwIfAborted();
+    assertNotAborted(signal);
     if (this.#session !== null) return this.#session;
     const { host, connectTimeoutMs, masters } = this.#options;
     const waitMs = timeoutMs ?? connectTimeoutMs;

@@ -6,7 +6,7 @@
 import { AskNewOIDs } from "../../gen/packets.ts";
 import type { Oid } from "../codec/ids.ts";
 import { ConnectionClosedError } from "../errors.ts";
-import { abortable } from "./abortable.ts";
+import { abortable, assertNotAborted } from "./abortable.ts";
 import { fromMaster, StorageError } from "./errors.ts";
 import { MAX_OIDS, MIN_OIDS } from "./limits.ts";
 import type { Master, WaitOptions } from "./master.ts";
@@ -24,7 +24,7 @@ export class OidPool {
 
   /** A new oid. Oids are handed out in ascending order. */
   async next(options: WaitOptions = {}): Promise<Oid> {
-    options.signal?.throwIfAborted();
+    assertNotAborted(options.signal);
     this.#waiting++;
     try {
       for (;;) {

@@ -5,6 +5,7 @@
 
 import type { Oid, Tid } from "../codec/ids.ts";
 import { delay } from "../cluster/delay.ts";
+import { abortable, assertNotAborted } from "./abortable.ts";
 import { beginTransaction, type TransactionMetadata } from "./begin.ts";
 import { TransientError } from "./errors.ts";
 import {
@@ -14,6 +15,7 @@ import {
   MIN_BACKOFF_MS,
   STORE_GROUP_BYTES,
 } from "./limits.ts";
+import type { CallOptions } from "./options.ts";
 import { inParallel } from "./parallel.ts";
 import type { Parts } from "./parts.ts";
 import type { Session } from "./session.ts";
@@ -21,10 +23,9 @@ import { type Change, SnapshotTransaction } from "./snapshot.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How a function is run as a transaction. */
-export interface TransactOptions extends TransactionMetadata {
+export interface TransactOptions extends TransactionMetadata, CallOptions {
   /** How often the function is run again at most; 10 where absent. */
   readonly retries?: number;
-  readonly signal?: AbortSignal;
   /** Told of the transaction's id once it is committed; not at all when nothing was changed. */
   committed?(tid: Tid): void;
 }
@@ -48,7 +49,7 @@ export class Transactor {
       } catch (error) {
         if (!(error instanceof TransientError) || attempt >= retries) throw error;
         host.log.log("DEBUG", "client", `attempt ${attempt + 1}: ${error.message}`);
-        await delay(host, this.#backoffMs(attempt), signal);
+        await abortable(delay(host, this.#backoffMs(attempt), signal), signal);
         // The next snapshot must show what this attempt was in conflict with.
         await master.barrier({ signal });
       }
@@ -63,7 +64,7 @@ export class Transactor {
   async #attempt<T>(work: TransactFunction<T>, options: TransactOptions): Promise<T> {
     const { master, view, loads, oids } = this.#parts;
     const { signal } = options;
-    signal?.throwIfAborted();
+    assertNotAborted(signal);
     const session = master.current ?? await master.session({ signal });
     const snapshot = view.lastTid;
     const tx = new SnapshotTransaction({ session, snapshot, loads, oids, signal });
@@ -73,7 +74,7 @@ export class Transactor {
     } finally {
       tx.end();
     }
-    signal?.throwIfAborted();
+    assertNotAborted(signal);
     const changes = tx.changes();
     const checks = tx.checks();
     if (changes.length > 0 || checks.length > 0) {

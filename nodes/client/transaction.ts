@@ -7,7 +7,7 @@
 import { AbortTransaction } from "../../gen/packets.ts";
 import { hexId, type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import { NeoError } from "../errors.ts";
-import { abortable } from "./abortable.ts";
+import { abortable, assertNotAborted } from "./abortable.ts";
 import { ConflictError, StorageError } from "./errors.ts";
 import type { CallOptions } from "./options.ts";
 import type { Parts } from "./parts.ts";
@@ -88,7 +88,7 @@ export class Transaction implements AsyncDisposable {
     { signal }: CallOptions,
   ): Promise<void> {
     this.#assertState("open");
-    signal?.throwIfAborted();
+    assertNotAborted(signal);
     const { oid, base } = write;
     const committed = this.#writer.writes.resolved.get(oid);
     if (committed !== undefined) throw new ConflictError({ oid, base, committed });
@@ -125,7 +125,7 @@ export class Transaction implements AsyncDisposable {
   async finish({ signal }: CallOptions = {}): Promise<Tid> {
     if (this.#state === "open") await this.vote({ signal });
     this.#assertState("voted");
-    signal?.throwIfAborted();
+    assertNotAborted(signal);
     this.#writer.assertSound();
     this.#state = "finishing";
     try {

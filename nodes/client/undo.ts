@@ -7,6 +7,7 @@
 import { AskObjectUndoSerial, type UndoSerial } from "../../gen/packets.ts";
 import { hexId, type Nid, type Oid, type Tid } from "../codec/ids.ts";
 import { PeerError } from "../wire/refusal.ts";
+import { assertNotAborted } from "./abortable.ts";
 import { fromPeer, NotFoundError, UndoError } from "./errors.ts";
 import { History } from "./history.ts";
 import { after } from "./loads.ts";
@@ -125,7 +126,7 @@ async function undoObject(
     if (saved === undefined) throw notUndoable(undone, changed);
     data = await resolveConflict({ oid, old: old.data, saved, new: wanted.data });
   } catch (cause) {
-    signal?.throwIfAborted();
+    assertNotAborted(signal);
     throw notUndoable(undone, changed, cause);
   }
   await writer.send({ ...write, data, dataSerial: null }, signal);
