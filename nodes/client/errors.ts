@@ -13,6 +13,12 @@ export class InvalidUrlError extends ConfigurationError {}
 /** The cluster can't do what was asked of it; the message says why. */
 export class StorageError extends NeoError {}
 
+/** No storage answers that has what was asked for; it may be back later. */
+export class UnavailableError extends StorageError {}
+
+/** A moment that is newer than the last transaction: what will have been committed then? */
+export class FutureError extends StorageError {}
+
 /** There is no such object, revision or transaction. */
 export class NotFoundError extends StorageError {}
 

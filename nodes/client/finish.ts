@@ -35,6 +35,7 @@ export class Finisher {
     const { stored: oids, checked: checkedOids } = writes.oids();
     const packet = { ttid, oids, checkedOids };
     const answer = session.ask(AskFinishTransaction, packet, ({ tid }) => {
+      session.committed(tid);
       this.#view.committed(tid, writes.objects());
     });
     try {

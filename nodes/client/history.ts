@@ -1,21 +1,22 @@
 /** Looking back: who committed what and when, and all revisions of an object. */
 
 import {
+  type AnswerObjectHistory,
   type AnswerTransactionInformation,
   AskObjectHistory,
-  AskTIDs,
-  AskTIDsFrom,
   AskTransactionInformation,
 } from "../../gen/packets.ts";
-import { hexId, type Oid, type Tid, tid as asTid, ZERO_TID } from "../codec/ids.ts";
+import { hexId, MAX_TID, type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import { timeOfTid } from "../cluster/tid_time.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { fromPeer, NotFoundError, StorageError } from "./errors.ts";
-import { ITERATION_CHUNK } from "./limits.ts";
+import { HISTORY_CHUNK } from "./limits.ts";
+import { after } from "./loads.ts";
 import type { WaitOptions } from "./master.ts";
 import { inParallel } from "./parallel.ts";
 import type { Parts } from "./parts.ts";
 import type { ReadRequest } from "./reads.ts";
+import { type TidRange, TransactionList } from "./transaction_list.ts";
 
 /** What is known of a committed transaction. */
 export interface TransactionInformation {
@@ -57,80 +58,122 @@ export interface Page extends WaitOptions {
   readonly last?: number;
 }
 
+type HistoryItem = AnswerObjectHistory["history"][number];
+
 const DEFAULT_PAGE = 20;
 
 export class History {
   readonly #parts: Parts;
+  readonly #list: TransactionList;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#list = new TransactionList(parts);
   }
 
   /** What is known of a transaction. Rejects with a NotFoundError. */
-  async transaction(tid: Tid, options?: WaitOptions): Promise<TransactionInformation> {
+  async transaction(tid: Tid, options: WaitOptions = {}): Promise<TransactionInformation> {
     const request = {
       where: tid,
       type: AskTransactionInformation,
       packet: { tid },
       accept: information,
     };
-    return await this.#ask(request, `transaction ${hexId(tid)}`, options);
+    const subject = `transaction ${hexId(tid)}`;
+    return await this.#list.untilUnlocked(
+      tid,
+      () => this.#ask(request, subject, options),
+      options,
+    );
   }
 
-  /** The revisions of an object, the newest first. Rejects with a NotFoundError. */
-  async object(oid: Oid, { first = 0, last = first + 1, ...options }: Page = {}) {
+  /**
+   * The revisions of an object, the newest first, or those up to `limit`. Rejects with a
+   * NotFoundError where there are none at all.
+   */
+  async object(
+    oid: Oid,
+    { first = 0, last = first + 1, ...options }: Page = {},
+    limit: Tid = MAX_TID,
+  ): Promise<HistoryEntry[]> {
     checkPage(first, last);
+    const revisions = limit === MAX_TID
+      ? await this.#revisions(oid, { first, last }, options)
+      : (await this.#revisionsUpTo(oid, { limit, count: last }, options)).slice(first);
+    return await inParallel(revisions, async ({ serial, size }) => {
+      return { ...await this.transaction(serial, options), size };
+    });
+  }
+
+  async #revisions(
+    oid: Oid,
+    { first, last }: { readonly first: number; readonly last: number },
+    options: WaitOptions,
+  ): Promise<readonly HistoryItem[]> {
     const request = {
       where: oid,
       type: AskObjectHistory,
       packet: { oid, first, last },
-      accept: (answer: { readonly history: readonly { serial: Tid; size: number }[] }) =>
-        answer.history,
+      accept: ({ history }: AnswerObjectHistory) => history,
     };
-    const revisions = await this.#ask(request, `the history of ${hexId(oid)}`, options);
-    return await inParallel(revisions, async ({ serial, size }): Promise<HistoryEntry> => {
-      return { ...await this.transaction(serial, options), size };
-    });
+    return await this.#ask(request, `the history of ${hexId(oid)}`, options);
+  }
+
+  /** The latest `count` revisions up to `limit`. */
+  async #revisionsUpTo(
+    oid: Oid,
+    { limit, count }: { readonly limit: Tid; readonly count: number },
+    options: WaitOptions,
+  ): Promise<readonly HistoryItem[]> {
+    const found: HistoryItem[] = [];
+    let bound = after(limit);
+    for (let first = 0; found.length < count; first += HISTORY_CHUNK) {
+      const last = first + HISTORY_CHUNK;
+      const chunk = await this.#revisions(oid, { first, last }, options).catch((error) => {
+        if (first === 0 || !(error instanceof NotFoundError)) throw error;
+        return [];
+      });
+      for (const item of chunk) {
+        // A commit between two questions makes revisions come twice.
+        if (item.serial >= bound || found.length >= count) continue;
+        bound = item.serial;
+        found.push(item);
+      }
+      if (chunk.length < HISTORY_CHUNK) break;
+    }
+    if (found.length > 0) return found;
+    throw new NotFoundError(
+      `the history of ${hexId(oid)} up to ${hexId(limit)}: expected revisions, found none: ` +
+        "it was created later, or what there was has been packed",
+    );
   }
 
   /** The latest transactions, the newest first. */
   async latest({ first = 0, last = first + DEFAULT_PAGE, ...options }: Page = {}) {
     checkPage(first, last);
-    // Each partition gives its latest, since those of all can't be told from those of one.
-    const found = await this.#ofAllPartitions((partition) => ({
-      where: partition,
-      type: AskTIDs,
-      packet: { first: 0, last, partition },
-      accept: tidsOf,
-    }), options);
-    const tids = found.flat().sort(descending).slice(first, last);
-    return await inParallel(tids, (tid) => this.transaction(tid, options));
+    const tids = await this.#list.latest(last, options);
+    return await inParallel(tids.slice(first), (tid) => this.transaction(tid, options));
   }
 
   /** All transactions of a range, the oldest first. */
   async *transactions(
     { start = ZERO_TID, stop, ...options }: TransactionRange = {},
   ): AsyncGenerator<TransactionInformation, void, void> {
-    const end = stop === undefined || stop > this.#parts.view.lastTid
-      ? this.#parts.view.lastTid
-      : stop;
-    for (let from = start; from <= end;) {
-      const tids = await this.#tidsFrom(from, end, options);
-      yield* await inParallel(tids, (tid) => this.transaction(tid, options));
-      const last = tids.at(-1);
-      if (last === undefined || last === end) return;
-      from = asTid(last + 1n);
+    const { lastTid } = this.#parts.view;
+    const to = stop === undefined || stop > lastTid ? lastTid : stop;
+    for (let from = start; from <= to;) {
+      const found = await this.chunk({ from, to }, options);
+      yield* found;
+      const last = found.at(-1);
+      if (last === undefined || last.tid === to) return;
+      from = after(last.tid);
     }
   }
 
-  async #tidsFrom(minTid: Tid, maxTid: Tid, options: WaitOptions): Promise<Tid[]> {
-    const found = await this.#ofAllPartitions((partition) => ({
-      where: partition,
-      type: AskTIDsFrom,
-      packet: { minTid, maxTid, length: ITERATION_CHUNK, partition },
-      accept: tidsOf,
-    }), options);
-    return found.flat().sort((a, b) => descending(b, a)).slice(0, ITERATION_CHUNK);
+  /** The first transactions of a range in order, some of them; none when there are none. */
+  async chunk(range: TidRange, options: WaitOptions): Promise<TransactionInformation[]> {
+    const tids = await this.#list.first(range, options);
+    return await inParallel(tids, (tid) => this.transaction(tid, options));
   }
 
   /** What a transaction stored, one object after the other; what was packed since is left out. */
@@ -148,23 +191,10 @@ export class History {
     }
   }
 
-  async #ofAllPartitions<T, A, R>(
-    request: (partition: number) => ReadRequest<T, A, R>,
-    options: WaitOptions,
-  ): Promise<R[]> {
-    const { master } = this.#parts;
-    const { table } = master.current ?? await master.session(options);
-    const partitions = Array.from({ length: table.partitions }, (_, partition) => partition);
-    return await inParallel(
-      partitions,
-      (partition) => this.#ask(request(partition), "the list of transactions", options),
-    );
-  }
-
   async #ask<T, A, R>(
     request: ReadRequest<T, A, R>,
     subject: string,
-    options?: WaitOptions,
+    options: WaitOptions,
   ): Promise<R> {
     try {
       return await this.#parts.reads.ask(request, options);
@@ -185,14 +215,6 @@ function information(answer: AnswerTransactionInformation): TransactionInformati
     packed,
     oids,
   };
-}
-
-function tidsOf({ tids }: { readonly tids: readonly Tid[] }): readonly Tid[] {
-  return tids;
-}
-
-function descending(a: Tid, b: Tid): number {
-  return a < b ? 1 : a > b ? -1 : 0;
 }
 
 function checkPage(first: number, last: number): void {

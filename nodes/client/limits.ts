@@ -57,8 +57,26 @@ export const MAX_BACKOFF_MS = 1000;
 /** Invalidations that wait for one slow reader; beyond, it is told that anything may be stale. */
 export const MAX_QUEUED_INVALIDATIONS = 10_000;
 
-/** Transactions that an iteration asks for at once. */
+/** Transactions that an iteration asks for at once; it reads no more ahead of its reader. */
 export const ITERATION_CHUNK = 100;
+
+/**
+ * For how long a storage is asked again for a transaction that is known to be committed, and which
+ * it has still to unlock; and the pauses, which double each time.
+ */
+export const MAX_UNLOCK_WAIT_MS = 30_000;
+export const MIN_UNLOCK_PAUSE_MS = 1;
+export const MAX_UNLOCK_PAUSE_MS = 200;
+
+/** The pause of one who follows after a failure: doubles each time, up to the greatest. */
+export const MIN_FOLLOW_PAUSE_MS = 20;
+export const MAX_FOLLOW_PAUSE_MS = 1000;
+
+/** How far a time may be ahead of this client's clock and still be taken for now. */
+export const MAX_CLOCK_SKEW_MS = 1000;
+
+/** Revisions of an object that are asked for at once by one who looks for older ones. */
+export const HISTORY_CHUNK = 100;
 
 /** Requests about transactions or objects that are under way at once, for one operation. */
 export const MAX_PARALLEL_READS = 100;

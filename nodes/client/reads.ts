@@ -11,7 +11,7 @@ import type { ClientHost } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { abortable } from "./abortable.ts";
-import { closedError, StorageError } from "./errors.ts";
+import { closedError, UnavailableError } from "./errors.ts";
 import type { Master, WaitOptions } from "./master.ts";
 import type { Session } from "./session.ts";
 
@@ -39,8 +39,8 @@ export class Reads {
   }
 
   /**
-   * Asks until an answer is accepted. Rejects with the PeerError of a storage that refuses, or a
-   * StorageError when none can be asked.
+   * Asks until an answer is accepted. Rejects with the PeerError of a storage that refuses, or an
+   * UnavailableError when none can be asked.
    */
   async ask<T, A, R>(request: ReadRequest<T, A, R>, options: WaitOptions = {}): Promise<R> {
     const { signal } = options;
@@ -58,7 +58,7 @@ export class Reads {
       if (this.#master.closed) throw closedError();
       if (session.ended) failed = 0;
       else if (failed > nids.length) {
-        throw new StorageError(
+        throw new UnavailableError(
           `expected a storage that answers ${request.type.name}, found none: ` +
             `${failed} attempts failed`,
         );
@@ -112,7 +112,7 @@ async function tryOpen(
 }
 
 /** Waits until all that the primary master has sent is handled, or the session is over. */
-async function barrier(session: Session, signal: AbortSignal | undefined): Promise<void> {
+export async function barrier(session: Session, signal: AbortSignal | undefined): Promise<void> {
   try {
     await abortable(session.ask(Ping, {}), signal);
   } catch (error) {

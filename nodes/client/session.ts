@@ -16,7 +16,7 @@ import {
   NotifyPartitionChanges,
   RequestIdentification,
 } from "../../gen/packets.ts";
-import type { Nid, Oid, Tid } from "../codec/ids.ts";
+import { type Nid, type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import type { PacketType, RequestType } from "../codec/packet.ts";
 import type { Endpoint } from "../cluster/endpoint.ts";
 import { NodeTable } from "../cluster/node_table.ts";
@@ -64,7 +64,9 @@ export class Session {
   readonly transactions = new Map<Tid, SessionTransaction>();
   readonly #connection: Connection;
   readonly #events: SessionEvents;
+  readonly #newest = new Map<number, Tid>();
   readonly #closing: AbortSignal;
+  #lastAtBegin: Tid = ZERO_TID;
   #idTimestamp: number | null = null;
   #hasTable = false;
   #follows = false;
@@ -93,6 +95,7 @@ export class Session {
       notifyNodeInformation: ({ nodes }) => this.#takeNodes(nodes),
       notifyPartitionChanges: (packet) => this.#takeChanges(packet),
       invalidateObjects: ({ tid, oids }) => {
+        this.committed(tid);
         if (this.#follows) options.events.invalidated(tid, oids);
       },
       notifyDeadlock: ({ ttid, lockingTid }) => {
@@ -138,10 +141,30 @@ export class Session {
     });
     const last = this.#connection.ask(AskLastTransaction, {}, ({ tid }) => {
       this.#follows = true;
+      this.#lastAtBegin = tid ?? ZERO_TID;
       this.#events.began(tid);
     });
     await Promise.all([table, last]);
     return this.table.isOperational((nid) => this.nodes.isRunning(nid));
+  }
+
+  /** A transaction was committed, by this client or another. */
+  committed(tid: Tid): void {
+    this.#newest.set(this.table.partition(tid), tid);
+  }
+
+  /**
+   * The newest transaction of a partition among those that were committed in this session. All that
+   * were committed before it, a storage has unlocked when it accepts this session's client: both
+   * news come to it from the master, in this order.
+   */
+  newest(partition: number): Tid | null {
+    return this.#newest.get(partition) ?? null;
+  }
+
+  /** Whether a partition may have a transaction from `tid` on that this session knows of. */
+  mayHaveSince(partition: number, tid: Tid): boolean {
+    return tid <= this.#lastAtBegin || tid <= (this.newest(partition) ?? ZERO_TID);
   }
 
   /** Asks the primary master; see `Connection.ask`. */
