@@ -105,7 +105,13 @@ function pemOf(path: string | undefined): string | undefined {
 export type { BeginOptions, TransactionMetadata } from "./nodes/client/begin.ts";
 export type { CacheStatistics, Revision } from "./nodes/client/cache.ts";
 export type { Client } from "./nodes/client/client.ts";
-export type { Conflict, ConflictResolver } from "./nodes/client/conflicts.ts";
+export {
+  type Conflict,
+  type ConflictResolver,
+  resolver,
+  type ValueConflict,
+  type ValueResolver,
+} from "./nodes/client/conflicts.ts";
 export type {
   HistoryEntry,
   Page,
@@ -116,6 +122,7 @@ export type {
 export type { Invalidation, InvalidationListener } from "./nodes/client/invalidations.ts";
 export type { Compression } from "./nodes/client/object_data.ts";
 export type { CallOptions, ClientOptions, ConnectOptions } from "./nodes/client/options.ts";
+export type { PastView } from "./nodes/client/past_view.ts";
 export type { LoadedObject, SnapshotTransaction } from "./nodes/client/snapshot.ts";
 export type { TransactFunction, TransactOptions } from "./nodes/client/transact.ts";
 export type { StoredObject, Transaction } from "./nodes/client/transaction.ts";
@@ -125,6 +132,7 @@ export {
   CreationUndoneError,
   DeadlineError,
   DoesNotExistError,
+  FutureError,
   InvalidUrlError,
   MasterLostError,
   NotFoundError,
@@ -133,6 +141,7 @@ export {
   StorageError,
   StorageLostError,
   TransientError,
+  UnavailableError,
   UndoError,
   UnknownOutcomeError,
   UnsupportedError,

@@ -6,8 +6,7 @@
 
 import { AskPack } from "../../gen/packets.ts";
 import { type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
-import { ConfigurationError, NetworkError } from "../errors.ts";
-import type { Address, ClientHost } from "../host/host.ts";
+import type { ClientHost } from "../host/host.ts";
 import { assertWritable, type BeginOptions, beginTransaction } from "./begin.ts";
 import type { CacheStatistics, Revision } from "./cache.ts";
 import {
@@ -26,12 +25,14 @@ import {
   type TransactionRecord,
 } from "./history.ts";
 import type { Invalidation, InvalidationListener } from "./invalidations.ts";
+import { Follower } from "./follow.ts";
 import { after } from "./loads.ts";
 import type { CallOptions, ClusterOptions } from "./options.ts";
+import { checkOptions, resolveMasters } from "./opening.ts";
 import { assemble, type Parts } from "./parts.ts";
+import { PastView } from "./past_view.ts";
 import { type TransactFunction, type TransactOptions, Transactor } from "./transact.ts";
 import type { Transaction } from "./transaction.ts";
-import { checkCompression } from "./url.ts";
 
 /**
  * Connects to a cluster. Rejects with a ConfigurationError for impossible options, a DeadlineError
@@ -50,38 +51,6 @@ export async function openClient(host: ClientHost, options: ClusterOptions): Pro
     throw error;
   }
   return new Client(parts);
-}
-
-function checkOptions(
-  { masters, compress = true, cacheBytes = 0, connectTimeoutMs = 0 }: ClusterOptions,
-) {
-  checkCompression(compress);
-  if (masters.length === 0) {
-    throw new ConfigurationError("expected at least one master, found none");
-  }
-  if (!(cacheBytes >= 0)) {
-    throw new ConfigurationError(`expected cacheBytes from 0 on, found ${cacheBytes}`);
-  }
-  if (!(connectTimeoutMs >= 0)) {
-    throw new ConfigurationError(`expected connectTimeoutMs from 0 on, found ${connectTimeoutMs}`);
-  }
-}
-
-/** The numeric addresses of masters; names that can't be found do not matter while others can. */
-async function resolveMasters(host: ClientHost, masters: readonly Address[]): Promise<Address[]> {
-  const found: Address[] = [];
-  let failure: NetworkError | null = null;
-  for (const master of masters) {
-    try {
-      found.push({ host: await host.resolve(master.host), port: master.port });
-    } catch (error) {
-      if (!(error instanceof NetworkError)) throw error;
-      failure = error;
-      host.log.log("WARNING", "client", error.message);
-    }
-  }
-  if (found.length === 0 && failure !== null) throw failure;
-  return found;
 }
 
 /** A connection to a cluster, to be shared by all of a program. Made by `connect`. */
@@ -140,6 +109,16 @@ export class Client implements AsyncDisposable {
   async loadSerial(oid: Oid, serial: Tid, options?: CallOptions): Promise<Revision> {
     this.#assertOpen();
     return await this.#parts.loads.loadSerial(oid, serial, options);
+  }
+
+  /**
+   * The whole store as it was when a transaction had been committed, or at a time; for reading.
+   * Throws a FutureError for a tid that is newer than `lastTid`, and for a time that is to come. A
+   * time that is newer than `lastTid` means `lastTid`: see `sync`.
+   */
+  at(moment: Tid | Date): PastView {
+    this.#assertOpen();
+    return new PastView(this.#parts, this.#history, moment);
   }
 
   /** An oid for a new object. Rejects with a ReadOnlyError, or as `sync` does. */
@@ -216,6 +195,20 @@ export class Client implements AsyncDisposable {
     return this.#history.transactions(range);
   }
 
+  /**
+   * Tells of each transaction from `start` on, or from now on, once and in order: first of those
+   * that are committed, then of each that is, by this client or another, whatever nodes are lost
+   * and come back. Ends when the signal is aborted or the client is closed. Rejects with a
+   * StorageError when the database is truncated to before what was told of.
+   */
+  follow(
+    start: Tid = after(this.lastTid),
+    options: CallOptions = {},
+  ): AsyncIterableIterator<TransactionInformation> {
+    this.#assertOpen();
+    return new Follower(this.#parts, this.#history, { ...options, start }).run();
+  }
+
   /** Goes through what a transaction stored; what was packed since is left out. */
   records(
     transaction: Pick<TransactionInformation, "tid" | "oids">,
@@ -255,9 +248,12 @@ export class Client implements AsyncDisposable {
     return this.#parts.invalidations.listen(listener);
   }
 
-  /** The transactions that are committed from now on, until the client is closed. */
-  invalidations(): AsyncIterableIterator<Invalidation> {
-    return this.#parts.invalidations.iterate();
+  /**
+   * What to forget from now on, until the signal is aborted or the client is closed. It may leave
+   * transactions out where it says so; `follow` does not.
+   */
+  invalidations({ signal }: CallOptions = {}): AsyncIterableIterator<Invalidation> {
+    return this.#parts.invalidations.iterate(signal);
   }
 
   /** Ends all connections; operations that are under way reject with a ClosedError. */

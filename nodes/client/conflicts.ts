@@ -24,6 +24,29 @@ export interface Conflict {
  */
 export type ConflictResolver = (conflict: Conflict) => Uint8Array | Promise<Uint8Array>;
 
+/** A conflict about an object, as the values that its data stand for. */
+export interface ValueConflict<T> extends Pick<Conflict, "oid"> {
+  readonly old: T;
+  readonly saved: T;
+  readonly new: T;
+}
+
+/** How to unite changes of values, and how they are kept as bytes. */
+export interface ValueResolver<T> {
+  decode(data: Uint8Array): T | Promise<T>;
+  encode(value: T): Uint8Array | Promise<Uint8Array>;
+  /** Returns the value to store; throws when there is none. */
+  resolve(conflict: ValueConflict<T>): T | Promise<T>;
+}
+
+/** A `resolveConflict` that works on values instead of bytes. */
+export function resolver<T>({ decode, encode, resolve }: ValueResolver<T>): ConflictResolver {
+  return async ({ oid, old, saved, new: mine }) => {
+    const values = { old: await decode(old), saved: await decode(saved), new: await decode(mine) };
+    return await encode(await resolve({ oid, ...values }));
+  };
+}
+
 export class Conflicts {
   readonly #master: Master;
   readonly #view: View;

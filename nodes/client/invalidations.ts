@@ -50,13 +50,16 @@ export class Invalidations {
     }
   }
 
-  /** Invalidations from this call on, one by one, until the client is closed. */
-  iterate(): AsyncGenerator<Invalidation, void, void> {
+  /** Invalidations from this call on, one by one, until the signal or the client's end. */
+  iterate(signal?: AbortSignal): AsyncGenerator<Invalidation, void, void> {
     const queue = new Queue();
     const withdraw = this.listen((invalidation) => queue.push(invalidation));
-    if (this.#closed) queue.close();
+    const close = () => queue.close();
+    if (this.#closed || signal?.aborted) close();
+    signal?.addEventListener("abort", close);
     this.#queues.add(queue);
     const ended = () => {
+      signal?.removeEventListener("abort", close);
       withdraw();
       this.#queues.delete(queue);
     };
