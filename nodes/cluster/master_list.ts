@@ -26,6 +26,11 @@ export class MasterList {
     this.#onChange = listener;
   }
 
+  has(address: Address): boolean {
+    return this.#masters.has(addressText(address));
+  }
+
+  /** Adds a master; does nothing when it is known, or too many are. */
   add(address: Address): void {
     const key = addressText(address);
     if (this.#masters.has(key) || this.#masters.size >= MAX_MASTERS) return;

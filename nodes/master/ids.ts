@@ -49,6 +49,13 @@ export class Ids {
     if (tid !== undefined && tid !== null && tid > this.#lastTid) this.#lastTid = tid;
   }
 
+  /** Takes note of oids that were stored, wherever their client got them from. */
+  learnStored(oids: readonly Oid[]): void {
+    for (const oid of oids) {
+      if (oid > this.#lastOid) this.#lastOid = oid;
+    }
+  }
+
   /** From now on, the last transaction is this one. */
   committed(tid: Tid): void {
     this.#lastTransaction = tid;

@@ -110,8 +110,9 @@ export class Primary {
 
   /** There is a master at an address, which may be known. */
   learnMaster(address: Address): void {
-    const node = this.#addMaster(address);
-    this.options.masters.add(address);
+    const { masters } = this.options;
+    masters.add(address);
+    const node = masters.has(address) ? this.#addMaster(address) : null;
     if (node !== null) announce(this.nodes, [node]);
   }
 

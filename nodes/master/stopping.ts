@@ -33,11 +33,9 @@ export class Stopping extends ServicePhase {
   override storageJoined(_storage: KnownNode): void {}
 
   override storageLost(storage: KnownNode): void {
-    if (this.#operation === null) {
-      this.primary.withoutStorage(storage);
-    } else if (!this.#operation.storageLost(storage)) {
-      this.primary.turn.after(() => this.failed());
-    }
+    // Without operation, no storage is RUNNING: the table says nothing about those that are lost.
+    if (this.#operation === null || this.#operation.storageLost(storage)) return;
+    this.primary.turn.after(() => this.failed());
   }
 
   override clientLost(client: KnownNode): void {

@@ -63,13 +63,19 @@ export class Transactions {
     return this.#pending.values();
   }
 
-  /** A client's transaction. Throws a Refusal for what is none. */
+  /**
+   * A client's transaction. Throws a Refusal for what is none, such as one that began at another
+   * master; the client's other transactions are not to blame.
+   */
   get(ttid: Tid, client: KnownNode): Transaction {
+    const transaction = this.#find(ttid, client);
+    if (transaction !== undefined) return transaction;
+    throw new Refusal("PROTOCOL_ERROR", `unknown ttid ${hexId(ttid)}`, false);
+  }
+
+  #find(ttid: Tid, client: KnownNode): Transaction | undefined {
     const transaction = this.#pending.get(ttid);
-    if (transaction === undefined || transaction.client !== client) {
-      throw new Refusal("PROTOCOL_ERROR", `unknown ttid ${hexId(ttid)}`);
-    }
-    return transaction;
+    return transaction?.client === client ? transaction : undefined;
   }
 
   /**
@@ -108,7 +114,7 @@ export class Transactions {
     const involved = this.#participants(transaction, packet);
     if (involved === null) return this.#giveUp(transaction);
     const { ids, turn } = this.#options;
-    for (const oid of oids) ids.learn({ oid });
+    ids.learnStored(oids);
     const tid = transaction.imported ? ttid : ids.newFinalTid(ttid);
     this.#lastPrepared = tid;
     const answer = new LaterAnswer<AnswerTransactionFinished>();
@@ -178,9 +184,13 @@ export class Transactions {
     transaction.answerFinalTid(tid);
   }
 
-  /** A client gives up. `nids` are the storages that it may have written to. */
+  /**
+   * A client gives up. `nids` are the storages that it may have written to. What it has not begun
+   * is gone already; what is being committed can't be stopped, and a client that tries is refused.
+   */
   abort(client: KnownNode, ttid: Tid, nids: readonly Nid[]): void {
-    const transaction = this.get(ttid, client);
+    const transaction = this.#find(ttid, client);
+    if (transaction === undefined) return;
     if (transaction.prepared !== null) throw alreadyFinishing(ttid);
     this.#abort(transaction, nids);
   }

@@ -143,30 +143,40 @@ Deno.test("tids always grow, in each partition too", async () => {
   }
 });
 
-Deno.test("what is not the client's transaction, or is being committed, costs the connection", async () => {
+Deno.test("what is not the client's transaction is refused, or gone already", async () => {
   await using running = await runningCluster(1);
-  const { cluster } = running;
+  const { cluster, storages: [storage] } = running;
+  assert.ok(storage);
   const other = await cluster.client();
   const foreign = await begin(other);
-  const orders: readonly ((client: Peer, ttid: Tid) => Promise<unknown>)[] = [
-    (client) => finish(client, tidOf(77), []),
-    (client) => finish(client, foreign, []),
-    (client) => client.ask(p.FailedVote, { ttid: tidOf(77), nids: [] }),
-    async (client) => {
-      client.notify(p.AbortTransaction, { ttid: tidOf(77), nids: [] });
-      await client.ask(p.Ping, {});
-    },
-    async (client, ttid) => {
-      void finish(client, ttid, []).catch(() => {});
-      client.notify(p.AbortTransaction, { ttid, nids: [] });
-      await client.ask(p.Ping, {});
-    },
-  ];
-  for (const order of orders) {
-    const client = await cluster.client();
+  const client = await cluster.client();
+  await storage.drain();
+  for (const ttid of [tidOf(77), foreign]) {
+    const refusal = ["PROTOCOL_ERROR", /^unknown ttid [0-9a-f]{16}$/] as const;
+    await refused(finish(client, ttid, []), ...refusal);
+    await refused(client.ask(p.FailedVote, { ttid, nids: [] }), ...refusal);
+    client.notify(p.AbortTransaction, { ttid, nids: [S1] });
+  }
+  assert.deepEqual(await client.rest(), []);
+  assert.deepEqual(await storage.rest(), []);
+});
+
+Deno.test("a commit that was asked for can be neither stopped nor asked for again", async () => {
+  await using running = await runningCluster(1);
+  for (const isAbort of [true, false]) {
+    const client = await running.cluster.client();
     const ttid = await begin(client);
-    await assert.rejects(order(client, ttid));
+    const first = finish(client, ttid, []).catch(() => {});
+    if (isAbort) client.notify(p.AbortTransaction, { ttid, nids: [] });
+    else {
+      await refused(
+        finish(client, ttid, []),
+        "PROTOCOL_ERROR",
+        /^commit already requested for ttid/,
+      );
+    }
     await client.closed();
+    await first;
   }
 });
 
