@@ -117,6 +117,7 @@ export class Follower {
       }
     }
     this.#session = session;
+    // The next session may begin with what was missed, or never.
     session.onEnd(() => this.#wake());
   }
 

@@ -11,6 +11,8 @@ import {
   ZERO_TID,
 } from "../../mod.ts";
 import { ITERATION_CHUNK } from "../../nodes/client/limits.ts";
+import { createNodeHost } from "../../nodes/host/node.ts";
+import { startMaster } from "../../nodes/master/node.ts";
 import { type InProcessCluster, withCluster } from "../support/in_process.ts";
 import { change, create, openFaulty } from "./support.ts";
 import { text } from "./texts.ts";
@@ -203,5 +205,31 @@ Deno.test("what is followed goes on across lost nodes", async () => {
     const all: Tid[] = [];
     for await (const { tid } of client.transactions()) all.push(tid);
     assert.deepEqual(all, expected);
+  });
+});
+
+Deno.test("following ends with an error where the cluster has become another one", async () => {
+  await withCluster({}, async (cluster) => {
+    await using client = await connect(cluster.url);
+    const next = client.follow().next();
+    await cluster.kill("master");
+    const host = createNodeHost({ log: { log: () => {} } });
+    const stranger = await startMaster(host, {
+      cluster: "another",
+      masters: [cluster.master],
+      bind: cluster.master,
+      tls: null,
+      dynamicMasterList: null,
+      nid: null,
+      partitions: 1,
+      replicas: 0,
+      autostart: null,
+      upstream: null,
+    });
+    try {
+      await assert.rejects(next, { name: "StorageError", message: /invalid cluster name/ });
+    } finally {
+      await stranger.stop();
+    }
   });
 });
