@@ -1,14 +1,16 @@
 /** What the primary master does for a client that may write. */
 
-import type { ClientToMaster } from "../../gen/flows.ts";
+import { clientToMaster } from "../../gen/flows.ts";
+import type { Codecs } from "../../gen/packets.ts";
+import type { Receiver } from "../codec/packet.ts";
 import type { KnownNode } from "./nodes.ts";
 import type { Operation } from "./operation.ts";
 import { secondaryService } from "./secondary_service.ts";
 
-/** Serves one client. */
-export function clientService(operation: Operation, client: KnownNode): ClientToMaster {
+/** Takes the packets of one client. */
+export function clientReceiver(operation: Operation, client: KnownNode): Receiver<Codecs> {
   const { primary, transactions, votes, packs } = operation;
-  return {
+  return clientToMaster({
     ...secondaryService(primary),
     askBeginTransaction: ({ tid }) => operation.begin(client, tid),
     askNewOIDs: ({ count }) => ({ oids: primary.ids.newOids(count) }),
@@ -17,5 +19,5 @@ export function clientService(operation: Operation, client: KnownNode): ClientTo
     abortTransaction: ({ ttid, nids }) => transactions.abort(client, ttid, nids),
     askFinalTID: ({ ttid }) => transactions.finalTid(ttid),
     askPack: ({ tid }) => packs.start(tid),
-  };
+  });
 }

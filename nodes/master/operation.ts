@@ -4,18 +4,15 @@
  * the cluster, or because some partition can't be read any more.
  */
 
-import { type ClientToMaster, clientToMaster, storageToMaster } from "../../gen/flows.ts";
-import { type AnswerBeginTransaction, type Codecs, StartOperation } from "../../gen/packets.ts";
+import { type AnswerBeginTransaction, StartOperation } from "../../gen/packets.ts";
 import type { Nid, Tid } from "../codec/ids.ts";
-import { LaterAnswer, type Receiver, type Reply } from "../codec/packet.ts";
+import { LaterAnswer, type Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
-import { clientService } from "./client_service.ts";
 import { MAX_DELAYED_BEGINS } from "./limits.ts";
 import type { KnownNode } from "./nodes.ts";
 import { Packs } from "./packs.ts";
 import type { Primary } from "./primary.ts";
 import { Readiness } from "./readiness.ts";
-import { storageService } from "./storage_service.ts";
 import { Transactions } from "./transactions.ts";
 import { Votes } from "./votes.ts";
 
@@ -121,14 +118,5 @@ export class Operation {
   clientLost(client: KnownNode): void {
     this.transactions.clientLost(client);
     this.votes.clientLost(client);
-  }
-
-  storageReceiver(storage: KnownNode): Receiver<Codecs> {
-    return storageToMaster(storageService(this, storage));
-  }
-
-  clientReceiver(client: KnownNode): Receiver<Codecs> {
-    const service: ClientToMaster = clientService(this, client);
-    return clientToMaster(service);
   }
 }

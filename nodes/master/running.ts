@@ -4,11 +4,13 @@ import type { Codecs } from "../../gen/packets.ts";
 import type { Nid, Tid } from "../codec/ids.ts";
 import type { Receiver } from "../codec/packet.ts";
 import { announce } from "./announcements.ts";
+import { clientReceiver } from "./client_service.ts";
 import type { KnownNode } from "./nodes.ts";
 import { Operation } from "./operation.ts";
 import { refuse } from "./phase.ts";
 import type { Primary } from "./primary.ts";
 import { ServicePhase } from "./service_phase.ts";
+import { storageReceiver } from "./storage_service.ts";
 import { Stopping } from "./stopping.ts";
 
 export class Running extends ServicePhase {
@@ -55,11 +57,11 @@ export class Running extends ServicePhase {
   }
 
   override storageReceiver(storage: KnownNode): Receiver<Codecs> {
-    return this.#operation.storageReceiver(storage);
+    return storageReceiver(this.#operation, storage);
   }
 
   override clientReceiver(client: KnownNode): Receiver<Codecs> {
-    return this.#operation.clientReceiver(client);
+    return clientReceiver(this.#operation, client);
   }
 
   override startBackup(): void {

@@ -5,10 +5,12 @@
 
 import { type Codecs, type NodeState, NotifyNodeInformation } from "../../gen/packets.ts";
 import type { Receiver } from "../codec/packet.ts";
+import { clientReceiver } from "./client_service.ts";
 import { informationOf, type KnownNode } from "./nodes.ts";
 import type { Operation } from "./operation.ts";
 import type { Primary } from "./primary.ts";
 import { ServicePhase } from "./service_phase.ts";
+import { storageReceiver } from "./storage_service.ts";
 
 export class Stopping extends ServicePhase {
   override readonly state = "STOPPING";
@@ -43,11 +45,15 @@ export class Stopping extends ServicePhase {
   }
 
   override storageReceiver(storage: KnownNode): Receiver<Codecs> {
-    return this.#operation?.storageReceiver(storage) ?? super.storageReceiver(storage);
+    return this.#operation === null
+      ? super.storageReceiver(storage)
+      : storageReceiver(this.#operation, storage);
   }
 
   override clientReceiver(client: KnownNode): Receiver<Codecs> {
-    return this.#operation?.clientReceiver(client) ?? super.clientReceiver(client);
+    return this.#operation === null
+      ? super.clientReceiver(client)
+      : clientReceiver(this.#operation, client);
   }
 
   override transactionEnded(): void {

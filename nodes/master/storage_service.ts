@@ -1,18 +1,20 @@
 /** What the primary master does for a storage in operation. */
 
-import type { StorageToMaster } from "../../gen/flows.ts";
+import { storageToMaster } from "../../gen/flows.ts";
+import type { Codecs } from "../../gen/packets.ts";
 import { hexId } from "../codec/ids.ts";
+import type { Receiver } from "../codec/packet.ts";
 import { nidText } from "../cluster/node_ids.ts";
 import type { KnownNode } from "./nodes.ts";
 import type { Operation } from "./operation.ts";
 
-/** Serves one storage. */
-export function storageService(operation: Operation, storage: KnownNode): StorageToMaster {
+/** Takes the packets of one storage. */
+export function storageReceiver(operation: Operation, storage: KnownNode): Receiver<Codecs> {
   const { primary, transactions } = operation;
   const { table, ids, nodes, turn } = primary;
   const { nid } = storage;
   if (nid === null) throw new Error("a storage without an id can't be served");
-  return {
+  return storageToMaster({
     askUnfinishedTransactions({ offsets }) {
       // The last committed tid, not the last given: an imported one may still be below that.
       const answer = { maxTid: ids.lastTransaction, ttids: transactions.watch(storage) };
@@ -43,5 +45,5 @@ export function storageService(operation: Operation, storage: KnownNode): Storag
           "is late news",
       );
     },
-  };
+  });
 }
