@@ -1,8 +1,8 @@
 /**
- * Who is the primary master. While the cluster recovers, a master that plays primary asks all others
- * to identify it: whoever accepts the other has won. Between two that play primary, the one wins
- * that began first, and one whose cluster is past recovery wins over all. No master counts votes:
- * that a database never starts without its readable copies is what keeps it in one piece.
+ * Who is the primary master. While the cluster recovers, a master that plays primary asks all
+ * others to identify it: whoever accepts the other has won. Between two that play primary, the one
+ * wins that began first, and one whose cluster is past recovery wins over all. No master counts
+ * votes: that a database never starts without its readable copies is what keeps it in one piece.
  */
 
 import { masterToStranger } from "../../gen/flows.ts";

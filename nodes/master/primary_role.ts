@@ -1,4 +1,4 @@
-/** A master that plays primary: it serves the cluster, and contends with others that play it too. */
+/** A master that plays primary: it serves the cluster, and contends with others that do too. */
 
 import { adminToMaster, secondaryToMaster, strangerToMaster } from "../../gen/flows.ts";
 import type { Codecs } from "../../gen/packets.ts";

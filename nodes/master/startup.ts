@@ -7,10 +7,10 @@ import type { Primary } from "./primary.ts";
 
 /**
  * The storages that become RUNNING when the cluster starts now; null while it may not. With a
- * table, each partition must be readable on a connected storage. Unless an admin said so or operation
- * just ended with this table, all storages with something readable must be there, and all of the
- * table when some data is to be forgotten, since each storage has to do that. Without a table, a new
- * database is made of all.
+ * table, each partition must be readable on a connected storage. Unless an admin said so or
+ * operation just ended with this table, all storages with something readable must be there, and
+ * all of the table when some data is to be forgotten, since each storage has to do that. Without a
+ * table, a new database is made of all.
  */
 export function storagesToStart(primary: Primary): readonly KnownNode[] | null {
   const { table, nodes, startupAllowed, resumableFrom, truncateTid } = primary;

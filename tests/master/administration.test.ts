@@ -106,7 +106,7 @@ Deno.test("kill: the storage is told, the table changes, the order is acknowledg
   assert.equal(ackText(await set(admin, S2, "DOWN")), "node already in DOWN state");
 });
 
-Deno.test("drop: the table changes before the node is unknown, and the node erases its data", async () => {
+Deno.test("drop: the table changes before the node is unknown, and it erases its data", async () => {
   await using running = await runningCluster(2);
   const { cluster, admin, storages: [first, second] } = running;
   assert.ok(first && second);
@@ -165,7 +165,7 @@ Deno.test("add and tweak: a storage starts, gets cells, and may become complete"
   assert.deepEqual(await second.rest(), [], "a second tweak changes nothing");
 });
 
-Deno.test("truncate: acknowledged, then operation ends and starts again without what is later", async () => {
+Deno.test("truncate: acknowledged, then operation starts again without what is later", async () => {
   await using running = await runningCluster(2);
   const { cluster, admin, storages: [first, second] } = running;
   assert.ok(first && second);

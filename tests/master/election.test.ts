@@ -87,7 +87,7 @@ async function directions(
   return primary === null ? null : masters[primary] ?? null;
 }
 
-Deno.test("a master challenges the others, and is secondary to the one that accepts it", async () => {
+Deno.test("a master challenges others, and is secondary to the one that accepts it", async () => {
   await using other = await ScriptedMaster.listen();
   await using cluster = await TestCluster.start({ masters: [other.address] });
   const { peer, request, accept } = await other.visitor();
@@ -100,7 +100,7 @@ Deno.test("a master challenges the others, and is secondary to the one that acce
   assert.deepEqual(await directions(cluster, "STORAGE"), other.address);
 });
 
-Deno.test("a secondary master sends nodes to the primary, but not the primary or clients", async () => {
+Deno.test("a secondary master sends nodes to the primary, but not itself or clients", async () => {
   await using other = await ScriptedMaster.listen();
   await using cluster = await TestCluster.start({ masters: [other.address] });
   const { peer, accept } = await other.visitor();
@@ -150,7 +150,7 @@ Deno.test("past recovery, a master gives way to nobody", async () => {
   assert.equal(early.nid, M2);
 });
 
-Deno.test("a secondary that is told that the cluster stops, or that it is DOWN, ends", async () => {
+Deno.test("a secondary that hears that the cluster stops, or that it is DOWN, ends", async () => {
   for (const reason of ["STOPPING", "DOWN"] as const) {
     await using other = await ScriptedMaster.listen();
     await using cluster = await TestCluster.start({ masters: [other.address] });
@@ -172,7 +172,7 @@ Deno.test("a secondary that is told that the cluster stops, or that it is DOWN, 
   }
 });
 
-Deno.test("when the primary is lost and nobody else is there, a secondary plays primary", async () => {
+Deno.test("when the primary is lost and nobody is left, a secondary plays primary", async () => {
   const other = await ScriptedMaster.listen();
   await using cluster = await TestCluster.start({ masters: [other.address] });
   const { peer, accept } = await other.visitor();

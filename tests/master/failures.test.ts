@@ -19,7 +19,7 @@ async function failedVote(client: Peer, ttid: Tid, nids: readonly Nid[]): Promis
   assert.equal(ackText(await client.ask(p.FailedVote, { ttid, nids })), "");
 }
 
-Deno.test("a storage that missed writes is out of the table before anything is locked", async () => {
+Deno.test("a storage that missed writes leaves the table before anything is locked", async () => {
   await using running = await runningCluster(2);
   const { cluster, admin, storages: [first, second] } = running;
   assert.ok(first && second);
@@ -193,7 +193,7 @@ Deno.test("when the last readable copies are lost, nothing is committed any more
   assert.ok(rows.every(({ cells }) => cells.length === 0), "the table is asked for again");
 });
 
-Deno.test("a cell is readable again once its storage has replicated what was pending", async () => {
+Deno.test("a cell is readable again once its storage has replicated all", async () => {
   await using running = await runningCluster(2);
   const { cluster, admin, storages: [first, second] } = running;
   assert.ok(first && second);

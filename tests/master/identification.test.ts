@@ -32,7 +32,7 @@ async function refusedAndClosed(
   await peer.closed();
 }
 
-Deno.test("a node of another cluster, or at the master's address, or of no type is refused", async () => {
+Deno.test("a node of another cluster, at the master's address or of no type is refused", async () => {
   await using cluster = await TestCluster.start();
   const cases = [
     ["ADMIN", { cluster: encodeText("other") }, "invalid cluster name"],
@@ -59,7 +59,7 @@ Deno.test("nothing but an identification is understood first, and only once", as
   await admin.closed();
 });
 
-Deno.test("an answer that nobody asked for costs its sender the connection, and no more", async () => {
+Deno.test("an answer that nobody asked for costs its sender the connection only", async () => {
   await using cluster = await TestCluster.start();
   const stranger = await cluster.connect();
   stranger.notify(p.AnswerLastIDs, { lastOid: null, lastTid: null });
@@ -76,7 +76,7 @@ Deno.test("clients are not served before operation; admins always are", async ()
   });
 });
 
-Deno.test("the answer tells the table's size, and the first list starts with its receiver", async () => {
+Deno.test("the answer tells the table's size, the first list starts with its receiver", async () => {
   await using running = await runningCluster(2, { partitions: 7, replicas: 2 });
   const { cluster, storages } = running;
   const first = await cluster.client();
@@ -111,7 +111,7 @@ Deno.test("an admin knows itself and clients, but no other admin", async () => {
   assert.deepEqual(ids(nodes), [nodeId("ADMIN", 2), M1, S1, C1]);
 });
 
-Deno.test("the others hear of a node before it is answered, and the time always grows", async () => {
+Deno.test("the others hear of a node before it is answered, at ever later times", async () => {
   await using running = await runningCluster(1);
   const { cluster, admin } = running;
   let last = 0;
@@ -186,7 +186,7 @@ Deno.test("an empty storage is not taken for the one that had its address", asyn
   assert.equal(blank.nid, S3);
 });
 
-Deno.test("a secondary master is let in under its address, and hears of masters only", async () => {
+Deno.test("a secondary master is let in by its address, and hears of masters only", async () => {
   const other = addressOf(12345);
   await using cluster = await TestCluster.start({ masters: [other] });
   await cluster.storage(1);

@@ -119,7 +119,7 @@ Deno.test("the newest table counts, whoever has it, and its nodes become known",
   await reaches(admin, "RUNNING");
 });
 
-Deno.test("when the storage that was asked for the table is lost, another one is asked", async () => {
+Deno.test("when the storage that was asked for the table is lost, another is asked", async () => {
   await using cluster = await TestCluster.start();
   const first = await cluster.node("STORAGE", { nid: S1, address: addressOf(1) });
   const second = await cluster.node("STORAGE", { nid: S2, address: addressOf(2) });
@@ -156,7 +156,7 @@ Deno.test("a storage with nothing readable is not waited for", async () => {
   await reaches(admin, "RUNNING");
 });
 
-Deno.test("a table that does not fit, or names other nodes than storages, is refused", async () => {
+Deno.test("a table that does not fit, or names other nodes than storages is refused", async () => {
   await using cluster = await TestCluster.start();
   const bad = [
     [{ offset: 4, cells: [UP1] }],
@@ -225,7 +225,7 @@ Deno.test("a backup of an unknown cluster stays as it is", async () => {
   await cluster.log.says(/is a backup/);
 });
 
-Deno.test("operation that was lost goes on with the table that was in force, not an older one", async () => {
+Deno.test("operation goes on with the table that was in force, not an older one", async () => {
   await using running = await runningCluster(2);
   const { cluster, admin, storages } = running;
   storages[0]?.close();

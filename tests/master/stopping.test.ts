@@ -27,7 +27,7 @@ Deno.test("the cluster stops: storages are told to exit, and all connections end
   await cluster.master.ended;
 });
 
-Deno.test("transactions that have begun may end, others wait, and nobody else comes in", async () => {
+Deno.test("transactions that have begun may end, others wait, nobody else comes in", async () => {
   await using running = await runningCluster(1);
   const { cluster, admin, storages: [storage] } = running;
   assert.ok(storage);

@@ -270,8 +270,9 @@ export class TestCluster {
   }
 
   /**
-   * A storage that answers, except what `open` names, what recovery and verification ask, as a node that has this table and
-   * these last ids, and has answered the former. It is at the address of its number.
+   * A storage that answers what recovery and verification ask, except what `open` names, as a node
+   * that has this table and these last ids. It has answered the former, and is at the address of
+   * its number.
    */
   async storage(
     number: number,

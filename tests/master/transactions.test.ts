@@ -74,7 +74,7 @@ Deno.test("a commit goes from the client to the storages, and to everyone", asyn
   assert.deepEqual((await client.ask(p.AskNewOIDs, { count: 1 })).oids, [7n], "6 was used");
 });
 
-Deno.test("only storages with cells of what is touched take part, checks and metadata included", async () => {
+Deno.test("only storages with cells of what is stored or checked take part", async () => {
   await using running = await runningCluster(2, { partitions: 2, replicas: 0 });
   const { cluster, storages } = running;
   const client = await cluster.client();
@@ -195,7 +195,7 @@ Deno.test("an abort is told to the storages that may know the transaction", asyn
   }
 });
 
-Deno.test("a storage that replicates hears of the end of what was pending, after the unlock", async () => {
+Deno.test("a storage that replicates hears of the end of what was pending", async () => {
   await using running = await runningCluster(1);
   const [storage] = running.storages;
   assert.ok(storage);

@@ -34,7 +34,7 @@ async function validated(peer: Peer): Promise<(readonly [Tid, Tid])[]> {
   }
 }
 
-Deno.test("a transaction that one storage has locked is finished on all that have it", async () => {
+Deno.test("a transaction that one storage has locked is finished wherever it is", async () => {
   await using cluster = await verify(
     { locked: new Map([[T1, T2]]) },
     { locked: new Map([[T1, null]]) },
@@ -138,7 +138,7 @@ Deno.test("a truncation goes back to recovery when any storage is lost", async (
   assert.equal((await admin.ask(p.AskClusterState, {})).state, "RECOVERING");
 });
 
-Deno.test("a storage that comes while the database is verified starts with the others", async () => {
+Deno.test("a storage that comes during verification starts with the others", async () => {
   await using cluster = await TestCluster.start();
   const rows = sameRows(4, [{ nid: S1, state: "UP_TO_DATE" }, { nid: S2, state: "OUT_OF_DATE" }]);
   const first = await cluster.connect();
