@@ -43,5 +43,9 @@ export interface ClusterOptions extends ClientOptions {
 
 /** How a call may be ended early. */
 export interface CallOptions {
+  /**
+   * Ends the wait: the call rejects with the signal's reason, or with a DeadlineError when that is
+   * the end of an `AbortSignal.timeout`.
+   */
   readonly signal?: AbortSignal | undefined;
 }
