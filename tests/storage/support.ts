@@ -40,7 +40,8 @@ export type Notice =
   | { readonly is: "ready" }
   | { readonly is: "deadlock"; readonly ttid: Tid; readonly lockingTid: Tid }
   | { readonly is: "unfinished"; readonly offsets: readonly number[] }
-  | { readonly is: "replicated"; readonly offset: number; readonly tid: Tid };
+  | { readonly is: "replicated"; readonly offset: number; readonly tid: Tid }
+  | { readonly is: "corrupted"; readonly partition: number; readonly nids: readonly Nid[] };
 
 export interface SetUp {
   readonly partitions?: number;
@@ -129,7 +130,7 @@ export class Stage implements AsyncDisposable {
             return this.unfinished;
           },
           notifyDeadlock: (packet) => this.notices.put({ is: "deadlock", ...packet }),
-          notifyPartitionCorrupted: () => {},
+          notifyPartitionCorrupted: (packet) => this.notices.put({ is: "corrupted", ...packet }),
           notifyReady: () => this.notices.put({ is: "ready" }),
           notifyReplicationDone: (packet) => this.notices.put({ is: "replicated", ...packet }),
         }));

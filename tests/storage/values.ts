@@ -9,6 +9,7 @@ import { type Nid, type Oid, oid, type Tid, tid } from "../../nodes/codec/ids.ts
 export const M1 = nodeId("MASTER", 1);
 export const S1 = nodeId("STORAGE", 1);
 export const S2 = nodeId("STORAGE", 2);
+export const S3 = nodeId("STORAGE", 3);
 export const C1 = nodeId("CLIENT", 1);
 export const C2 = nodeId("CLIENT", 2);
 export const C3 = nodeId("CLIENT", 3);
