@@ -14,7 +14,7 @@ import type { Parts } from "./parts.ts";
 import { undo } from "./undo.ts";
 import { type Metadata, vote } from "./vote.ts";
 import type { Writer } from "./writer.ts";
-import type { Write } from "./writes.ts";
+import { newWrite, type Write } from "./writes.ts";
 
 /** An object as a transaction is to leave it. */
 export interface StoredObject {
@@ -92,7 +92,7 @@ export class Transaction implements AsyncDisposable {
     const { oid, base } = write;
     const committed = this.#writer.writes.resolved.get(oid);
     if (committed !== undefined) throw new ConflictError({ oid, base, committed });
-    await this.#writer.send({ ...write, dataSerial: null, waiting: new Set() }, signal);
+    await this.#writer.send(newWrite({ ...write, dataSerial: null }), signal);
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 
 import { AskObjectUndoSerial, type UndoSerial } from "../../gen/packets.ts";
-import { hexId, type Nid, type Oid, type Tid } from "../codec/ids.ts";
+import { hexId, type Oid, type Tid } from "../codec/ids.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { assertNotAborted } from "./abortable.ts";
 import { fromPeer, NotFoundError, UndoError } from "./errors.ts";
@@ -15,6 +15,7 @@ import { inParallel } from "./parallel.ts";
 import type { Parts } from "./parts.ts";
 import type { CallOptions } from "./options.ts";
 import type { Writer } from "./writer.ts";
+import { newWrite } from "./writes.ts";
 
 /** Stores what undoes a transaction. Resolves with the objects that it concerns. */
 export async function undo(
@@ -109,9 +110,9 @@ async function undoObject(
   },
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const write = { oid, kind: "store" as const, base, waiting: new Set<Nid>() };
+  const write = { oid, kind: "store" as const, base };
   if (isCurrent) {
-    return await writer.send({ ...write, data: null, dataSerial: undoSerial }, signal);
+    return await writer.send(newWrite({ ...write, data: null, dataSerial: undoSerial }), signal);
   }
   const { resolveConflict } = parts.options;
   const changed = `object ${hexId(oid)} was changed by a later transaction`;
@@ -129,5 +130,5 @@ async function undoObject(
     assertNotAborted(signal);
     throw notUndoable(undone, changed, cause);
   }
-  await writer.send({ ...write, data, dataSerial: null }, signal);
+  await writer.send(newWrite({ ...write, data, dataSerial: null }), signal);
 }

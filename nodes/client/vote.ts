@@ -4,7 +4,7 @@
  */
 
 import { AskStoreTransaction, AskVoteTransaction, FailedVote } from "../../gen/packets.ts";
-import type { Nid } from "../codec/ids.ts";
+import { hexId, type Nid } from "../codec/ids.ts";
 import { ConnectionClosedError } from "../errors.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { ConflictError, fromPeer, StorageError, StorageLostError } from "./errors.ts";
@@ -52,6 +52,7 @@ export async function vote(writer: Writer, metadata: Metadata): Promise<void> {
     }
   }
   assertNoConflict(writer);
+  assertChecked(writer);
   await reportLost(writer);
   writer.assertSound();
 }
@@ -60,6 +61,19 @@ function assertNoConflict({ writes }: Writer): void {
   for (const [oid, committed] of writes.conflicts) {
     throw new ConflictError({ oid, base: writes.get(oid)?.base ?? committed, committed });
   }
+}
+
+/**
+ * Each object needs a storage that has locked it. While its cell moves, the one that still had it
+ * when it was written may have it no more, and the other have dropped a write that was in conflict.
+ */
+function assertChecked({ writes }: Writer): void {
+  const oid = writes.unlocked();
+  if (oid === null) return;
+  throw new StorageLostError(
+    `object ${hexId(oid)}: expected a storage that has locked it, found none, ` +
+      "since its partition moves: run the transaction again",
+  );
 }
 
 /** Tells the primary master of the storages that it believes in, and that missed something. */

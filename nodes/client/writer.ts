@@ -23,7 +23,7 @@ import { MAX_IN_FLIGHT_BYTES, MAX_IN_FLIGHT_WRITES } from "./limits.ts";
 import { type Compression, encodeData, NO_DATA } from "./object_data.ts";
 import { Participants } from "./participants.ts";
 import type { Session } from "./session.ts";
-import { type Write, Writes } from "./writes.ts";
+import { newWrite, type Write, Writes } from "./writes.ts";
 
 export interface WriterOptions {
   readonly session: Session;
@@ -262,7 +262,7 @@ export class Writer {
     // Meanwhile, another storage may have reported a later revision.
     if (this.writes.get(oid) !== write || this.writes.conflicts.get(oid) !== committed) return;
     const stored = encodeData(data, this.#options.compression);
-    const resolved = { ...write, data, base: committed, waiting: new Set<Nid>() };
+    const resolved = newWrite({ ...write, data, base: committed });
     this.writes.addResolved(resolved);
     await this.#sendToCells(resolved, stored);
   }

@@ -24,6 +24,13 @@ export interface Write {
   readonly dataSerial: Tid | null;
   /** The storages that have not answered. */
   readonly waiting: Set<Nid>;
+  /** Whether some storage has locked the object, so that it has checked for conflicts. */
+  isLocked: boolean;
+}
+
+/** A write that is about to be sent. */
+export function newWrite(write: Omit<Write, "waiting" | "isLocked">): Write {
+  return { ...write, waiting: new Set(), isLocked: false };
 }
 
 export class Writes {
@@ -94,7 +101,7 @@ export class Writes {
       const nids = this.#lockless.get(partition);
       if (nids === undefined) this.#lockless.set(partition, new Set([nid]));
       else nids.add(nid);
-    }
+    } else write.isLocked = true;
     this.#taken(write, nid);
   }
 
@@ -144,6 +151,12 @@ export class Writes {
       this.#pending.set(oid, { ...write, data });
     }
     this.#addConflict(oid, conflictSerial);
+  }
+
+  /** An object that no storage has locked; null when there is none. */
+  unlocked(): Oid | null {
+    for (const { oid, isLocked } of this.#done.values()) if (!isLocked) return oid;
+    return null;
   }
 
   /** All oids that were stored, and all that were only checked. */

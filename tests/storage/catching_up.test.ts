@@ -47,8 +47,27 @@ for (const later of [false, true]) {
     assert.deepEqual(ledger.news, [{ is: "replicated", offset: 0, tid: t(50) }]);
     // What the second one stored is in conflict now. Other cells tell its client.
     assert.equal(await third, t(110));
+    assert.equal(await ledger.store(t(200), { oid: o(1), serial: t(110), data: "both" }), null);
     await ledger.commit(t(200), t(210));
-    assert.equal(await ledger.lastTid(o(1)), t(110));
+    assert.equal(await ledger.lastTid(o(1)), t(210));
+  });
+
+  Deno.test(`no vote for a write that was lost, of which nobody told its client${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 1, later });
+    ledger.transactions.outdated([0]);
+    assert.equal(await ledger.store(t(100), { oid: o(1), data: "one" }), ZERO_TID);
+    assert.equal(await ledger.store(t(200), { oid: o(1), data: "two" }), ZERO_TID);
+    ledger.transactions.replicated(0, t(50));
+    await ledger.commit(t(100), t(110));
+    assert.equal(await ledger.store(t(200), { oid: o(2), data: "two" }), null);
+    // The other cell may be gone before it could tell: its partition has moved here.
+    await assert.rejects(ledger.commit(t(200), t(210)), {
+      code: "PROTOCOL_ERROR",
+      message: "TXN 00000000000000c8 is in conflict about 0000000000000001",
+      fatal: false,
+    });
+    ledger.transactions.abort(t(200));
+    assert.equal(await ledger.lastTid(o(2)), null);
   });
 
   Deno.test(`after a deadlock, accepted writes hold nothing up any more${how}`, async () => {

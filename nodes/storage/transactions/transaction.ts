@@ -23,6 +23,8 @@ export class Transaction {
   readonly stores = new Map<Oid, PendingStore>();
   /** Objects that were accepted without a lock, because their cells here are not complete. */
   readonly lockless = new Set<Oid>();
+  /** Objects that it has lost here to another transaction, after they had been accepted. */
+  readonly #lost = new Set<Oid>();
 
   constructor(readonly ttid: Tid, readonly client: Nid) {
     this.lockingTid = ttid;
@@ -33,11 +35,27 @@ export class Transaction {
     if (this.voted) throw new Refusal("PROTOCOL_ERROR", `TXN ${hexId(this.ttid)} already voted`);
   }
 
+  /** Refuses to vote for a part of what the client wants to store. */
+  requireComplete(): void {
+    for (const oid of this.#lost) {
+      // The client was told by another storage, and has stored it again.
+      if (this.serials.has(oid)) continue;
+      const message = `TXN ${hexId(this.ttid)} is in conflict about ${hexId(oid)}`;
+      throw new Refusal("PROTOCOL_ERROR", message, false);
+    }
+  }
+
   /** The data that it holds. */
   held(): DataId[] {
     const ids: DataId[] = [];
     for (const { dataId } of this.stores.values()) if (dataId !== null) ids.push(dataId);
     return ids;
+  }
+
+  /** As {@link drop}, for an object that is in conflict, of which the client may never hear. */
+  lose(oid: Oid): DataId[] {
+    this.#lost.add(oid);
+    return this.drop(oid);
   }
 
   /** Takes an object out of it. Returns the data that it held for it. */

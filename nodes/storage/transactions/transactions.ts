@@ -71,7 +71,7 @@ export class Transactions {
       catchingUp: this.catchingUp,
       deadlock: (ttid, lockingTid) => news.deadlock(ttid, lockingTid),
       reordered: (hadLockless) => this.reordered(hadLockless),
-      dropped: (transaction, oid) => backend.data.discard(transaction.drop(oid)),
+      dropped: (transaction, oid) => backend.data.discard(transaction.lose(oid)),
     });
   }
 
@@ -110,6 +110,7 @@ export class Transactions {
    */
   vote(transaction: Transaction, metadata: TransactionMetadata | null): Eventual<void> {
     transaction.requireNotVoted();
+    transaction.requireComplete();
     const { ttid, stores } = transaction;
     const { backend } = this.#options;
     transaction.voted = true;
