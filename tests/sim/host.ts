@@ -24,8 +24,10 @@ import type { SimulatedSocket } from "./socket.ts";
 const EPOCH_MS = Date.UTC(2024, 0, 1);
 /** How much later than asked a timer may be. */
 const MAX_TIMER_DELAY_MS = 1;
-/** How long a flush of a disk takes. */
+/** How long a flush of a disk takes; one in `SLOW_FLUSH_ONE_IN` is slower. */
 const FLUSH_MS = { low: 0.5, high: 8 } as const;
+const SLOW_FLUSH_ONE_IN = 30;
+const SLOW_FLUSH_MS = { low: 10, high: 150 } as const;
 
 /** What a host needs of its world. */
 export interface HostWorld {
@@ -44,6 +46,8 @@ interface Subscription {
 export class SimulatedHost implements NodeHost, NetworkUser {
   readonly sockets = new Set<SimulatedSocket>();
   readonly log: LogSink;
+  /** By how much this machine's clock is ahead of the others. */
+  clockErrorMs = 0;
   readonly #world: HostWorld;
   readonly #disk: Disk;
   readonly #startMs: number;
@@ -70,7 +74,7 @@ export class SimulatedHost implements NodeHost, NetworkUser {
   }
 
   now(): number {
-    return EPOCH_MS + this.#world.clock.nowMs;
+    return EPOCH_MS + this.#world.clock.nowMs + this.clockErrorMs;
   }
 
   monotonic(): number {
@@ -114,11 +118,12 @@ export class SimulatedHost implements NodeHost, NetworkUser {
   }
 
   openDatabase(path: string): { readonly database: SqlDatabase; readonly device: string } {
-    const { low, high } = FLUSH_MS;
+    const { clock, random } = this.#world;
     const database = this.#disk.open(path, {
       flushed: () =>
         new Promise((resolve) => {
-          this.#at(this.#world.clock.nowMs + this.#world.random.between(low, high), resolve);
+          const { low, high } = random.oneIn(SLOW_FLUSH_ONE_IN) ? SLOW_FLUSH_MS : FLUSH_MS;
+          this.#at(clock.nowMs + random.between(low, high), resolve);
         }),
       oneIn: (count) => this.#world.random.oneIn(count),
     });

@@ -38,6 +38,7 @@ export const FAULTS = [
   "storage",
   "master",
   "power",
+  "tweak",
   "mixed",
 ] as const;
 
@@ -83,7 +84,7 @@ export function optionsOf(seed: number, given: Partial<RunOptions> = {}): RunOpt
     workers: pick([1, 1, 2]),
     steps: pick([2, 3, 4]),
     cacheBytes: pick([0, 2000, 20 << 20]),
-    pauseMs: pick([0, 1, 10]),
+    pauseMs: pick([0, 1, 10, 100]),
     ...given,
   };
 }

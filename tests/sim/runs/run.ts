@@ -97,6 +97,7 @@ class Run {
       options: this.#options,
       random: this.#random,
       work: () => this.#work(),
+      events: this.#recorder.events,
       clientHosts: () => [...this.#clients.keys()],
       replaceClient: (host) => this.#replace(host),
     });

@@ -31,13 +31,13 @@ export interface StepTransaction {
 
 export type Step<T> = (tx: StepTransaction) => Promise<T>;
 
-/** How a step is run. */
-export type Style = "transact" | "phases";
+/** How a step is run; what is given up gets through its vote, and is then aborted. */
+export type Style = "transact" | "phases" | "given up";
 
 /** What became of a step; a step that only reads is committed as null. */
 export type Outcome<T> =
   | { readonly kind: "committed"; readonly tid: Tid | null; readonly result: T }
-  | { readonly kind: "aborted" | "unknown"; readonly error: NeoError };
+  | { readonly kind: "aborted" | "unknown"; readonly error: NeoError | null };
 
 export class RecordedClient {
   constructor(readonly name: string, readonly client: Client, readonly recorder: Recorder) {
@@ -50,7 +50,8 @@ export class RecordedClient {
 
   /** Runs a step. Rejects with what only the step itself can be guilty of. */
   async run<T>(style: Style, step: Step<T>): Promise<Outcome<T>> {
-    return await (style === "transact" ? this.#transact(step) : this.#inPhases(step));
+    if (style === "transact") return await this.#transact(step);
+    return await this.#inPhases(step, { givenUp: style === "given up" });
   }
 
   async #transact<T>(step: Step<T>): Promise<Outcome<T>> {
@@ -82,7 +83,10 @@ export class RecordedClient {
     }
   }
 
-  async #inPhases<T>(step: Step<T>): Promise<Outcome<T>> {
+  async #inPhases<T>(
+    step: Step<T>,
+    { givenUp }: { readonly givenUp: boolean },
+  ): Promise<Outcome<T>> {
     const { client, recorder } = this;
     let end = (_: Tid | "aborted" | "unknown") => {};
     try {
@@ -97,6 +101,10 @@ export class RecordedClient {
         return { kind: "committed", tid: null, result };
       }
       await transaction.vote();
+      if (givenUp) {
+        end("aborted");
+        return { kind: "aborted", error: null };
+      }
       recorder.finish(name);
       const tid = await transaction.finish();
       end(tid);

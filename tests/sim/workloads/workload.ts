@@ -53,8 +53,12 @@ export class Tally {
   }
 }
 
-/** Either of the two ways to run a transaction. */
+/** One transaction in so many is given up after its vote. */
+const GIVEN_UP_ONE_IN = 12;
+
+/** Any way to run a transaction. */
 export function anyStyle(random: Random): Style {
+  if (random.oneIn(GIVEN_UP_ONE_IN)) return "given up";
   return random.oneIn(2) ? "transact" : "phases";
 }
 

@@ -1,0 +1,57 @@
+/** Faults of the primary master. */
+
+import { ZERO_TID } from "../../../nodes/codec/ids.ts";
+import { Ids } from "../../../nodes/master/ids.ts";
+import { Transactions } from "../../../nodes/master/transactions.ts";
+import type { Mutant } from "./plant.ts";
+import { oneIn, replace } from "./plant.ts";
+
+export const MASTER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "commits transactions as of their beginning",
+    options: { faults: "none" },
+    plant: () => replace(Ids, "newFinalTid", ({ args: [ttid] }) => ttid),
+  },
+  {
+    name: "gives a tid twice, once in 10 times",
+    options: { faults: "none", partitions: 1 },
+    plant: () => {
+      const repeats = oneIn(10);
+      let last = ZERO_TID;
+      return replace(Ids, "newFinalTid", ({ args, proceed }) => {
+        if (repeats() && last >= args[0]) return last;
+        return last = proceed(...args);
+      });
+    },
+  },
+  {
+    name: "forgets which transaction was the last",
+    options: { faults: "client" },
+    plant: () => replace(Ids, "committed", () => {}),
+  },
+  {
+    name: "does not answer to deadlocks",
+    options: { workload: "contention", faults: "none" },
+    plant: () => replace(Transactions, "deadlock", () => {}),
+  },
+  {
+    name: "keeps transactions of a client that is gone",
+    options: { faults: "client" },
+    plant: () => replace(Transactions, "clientLost", () => {}),
+  },
+  {
+    name: "forgets which ids are in use",
+    options: { faults: "master" },
+    plant: () => replace(Ids, "learn", () => {}),
+  },
+  {
+    name: "does not tell who replicates what is pending",
+    options: { faults: "storage", replicas: 1 },
+    plant: () => replace(Transactions, "watch", () => []),
+  },
+  {
+    name: "waits on for a storage that is gone",
+    options: { faults: "storage", replicas: 1 },
+    plant: () => replace(Transactions, "storageLost", () => {}),
+  },
+];

@@ -1,0 +1,47 @@
+/**
+ * Planted faults: each is noticed within a few runs, by the checker of histories or by what the
+ * workloads expect. A fault that is not would say that the runs prove less than they seem to.
+ */
+
+import assert from "node:assert/strict";
+import { optionsOf } from "../runs/options.ts";
+import { play } from "../runs/run.ts";
+import { CLIENT_MUTANTS } from "./client.ts";
+import { MASTER_MUTANTS } from "./master.ts";
+import type { Mutant } from "./plant.ts";
+import { STORAGE_MUTANTS } from "./storage.ts";
+
+/** Seeds in which a planted fault must be noticed. */
+const SEEDS = 50;
+
+/** The first seed in whose run a fault is noticed, and how; null for none. */
+async function firstNoticed({ options, plant }: Mutant): Promise<[number, string] | null> {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const undo = plant();
+    try {
+      await play(optionsOf(seed, options));
+    } catch (error) {
+      return [seed, error instanceof Error ? error.message : String(error)];
+    } finally {
+      undo();
+    }
+  }
+  return null;
+}
+
+const ROOMS: readonly [string, readonly Mutant[]][] = [
+  ["storage", STORAGE_MUTANTS],
+  ["client", CLIENT_MUTANTS],
+  ["master", MASTER_MUTANTS],
+];
+
+for (const [room, mutants] of ROOMS) {
+  for (const mutant of mutants) {
+    Deno.test(`it is noticed when a ${room} ${mutant.name}`, async () => {
+      const noticed = await firstNoticed(mutant);
+      assert.ok(noticed !== null, `not noticed in ${SEEDS} runs`);
+      const [seed, how] = noticed;
+      console.log(`noticed with seed ${seed}: ${how.split("\n").slice(0, 2).join(" ")}`);
+    });
+  }
+}
