@@ -4,6 +4,8 @@
  * this says so in one line.
  */
 
+import { V8_FLAGS } from "./v8_flags.ts";
+
 const NAMES = ["neomaster", "neostorage", "neoadmin", "neoctl"];
 
 /** What Deno says when it can't get its runtime for executables. */
@@ -12,7 +14,15 @@ const DOWNLOAD_FAILED = /denort|dl\.deno\.land|dns error|error sending request|c
 async function main(): Promise<number> {
   const root = new URL("../", import.meta.url).pathname;
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["compile", "--allow-all", "--no-check", "--output", `${root}dist/neo`, "tools/neo.ts"],
+    args: [
+      "compile",
+      "--allow-all",
+      "--no-check",
+      V8_FLAGS,
+      "--output",
+      `${root}dist/neo`,
+      "tools/neo.ts",
+    ],
     cwd: root,
     env: { NO_COLOR: "1" },
     stdout: "piped",

@@ -4,11 +4,12 @@
  */
 
 import { join } from "node:path";
+import { V8_FLAGS } from "../v8_flags.ts";
 import { cpuMs, residentBytes } from "./procfs.ts";
 import { Child, type Program } from "./processes.ts";
 
 const PARTITIONS = 12;
-const VENV_DEFAULT = ".cache/neo-ts/peer-venv";
+const VENV_DEFAULT = "neo-ts/peer-venv";
 
 export type Role = "master" | "storage";
 
@@ -23,7 +24,7 @@ export const OURS: Make = {
   label: "NEO/ts",
   program: (role) => ({
     command: Deno.execPath(),
-    args: ["run", "-A", join(import.meta.dirname ?? ".", "..", "neo.ts"), role],
+    args: ["run", "-A", V8_FLAGS, join(import.meta.dirname ?? ".", "..", "neo.ts"), role],
   }),
 };
 
@@ -40,8 +41,8 @@ export function peerMake(venv: string): Make {
  * whether NEO is there.
  */
 export function peerVenv(): { readonly path: string; readonly installed: boolean } {
-  const path = Deno.env.get("NEO_PEER_VENV") ??
-    join(Deno.env.get("HOME") ?? ".", VENV_DEFAULT);
+  const cache = Deno.env.get("XDG_CACHE_HOME") || join(Deno.env.get("HOME") ?? ".", ".cache");
+  const path = Deno.env.get("NEO_PEER_VENV") || join(cache, VENV_DEFAULT);
   return { path, installed: isFile(join(path, "bin", "neomaster")) };
 }
 

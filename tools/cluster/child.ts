@@ -4,6 +4,7 @@
  */
 
 import process from "node:process";
+import { V8_FLAGS } from "../v8_flags.ts";
 
 /** Lines of a node kept to explain why it ended. */
 const KEPT_LINES = 20;
@@ -12,7 +13,7 @@ const KEPT_LINES = 20;
 function neoCommand(): [string, string[]] {
   if (Deno.build.standalone) return [Deno.execPath(), []];
   const script = new URL("../neo.ts", import.meta.url).pathname;
-  return [Deno.execPath(), ["run", "--allow-all", "--quiet", script]];
+  return [Deno.execPath(), ["run", "--allow-all", "--quiet", V8_FLAGS, script]];
 }
 
 export class Child {
