@@ -32,6 +32,8 @@ interface Unfinished {
 
 export class Verifying extends ServicePhase {
   override readonly state = "VERIFYING";
+  /** The last of the transactions that storages had voted for. */
+  #lastTtid: Tid | null = null;
 
   override begin(): void {
     const { nodes, ids, turn, options } = this.primary;
@@ -76,6 +78,8 @@ export class Verifying extends ServicePhase {
     const { primary } = this;
     if (this.#over) return;
     primary.ids.committed(primary.ids.lastTid);
+    // Their clients may still ask what became of them: nobody else may get their ttids.
+    primary.ids.learn({ tid: this.#lastTtid });
     primary.truncateTid = null;
     primary.enter(new Running(primary));
   }
@@ -104,6 +108,7 @@ export class Verifying extends ServicePhase {
       if (answer === null) return;
       const counts = this.#hasReadableCells(storage);
       for (const [ttid, tid] of answer.ttids) {
+        if (this.#lastTtid === null || ttid > this.#lastTtid) this.#lastTtid = ttid;
         if (tid !== null) locked.set(ttid, tid);
         if (!counts) continue;
         const storages = voted.get(ttid);

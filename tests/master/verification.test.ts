@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as p from "../../gen/packets.ts";
+import { tidFromTime } from "../../nodes/cluster/tid_time.ts";
 import { oid, type Tid } from "../../nodes/codec/ids.ts";
 import { type Peer, S1, S2, sameRows, type StorageState, TestCluster, tidOf } from "./support.ts";
 
@@ -105,6 +106,24 @@ Deno.test("the last ids are the greatest of all", async () => {
   assert.deepEqual(await client.ask(p.AskLastTransaction, {}), { tid: tidOf(50) });
   assert.deepEqual(await client.ask(p.AskLastIDs, {}), { lastOid: 9n, lastTid: tidOf(50) });
   assert.deepEqual((await client.ask(p.AskNewOIDs, { count: 2 })).oids, [10n, 11n]);
+});
+
+Deno.test("a ttid that was voted is not given again: its client may ask about it", async () => {
+  const ahead = tidFromTime(Date.UTC(4000, 0, 1));
+  await using cluster = await TestCluster.start();
+  const locked = new Map([[ahead, null]]);
+  const first = await cluster.storage(1, { ptid: 3, rows: ROWS, locked });
+  const second = await cluster.connect();
+  second.answer(p.AskFinalTID, () => ({ tid: null }));
+  await cluster.storage(2, { ptid: 3, rows: ROWS }, { peer: second });
+  for (const peer of [first, second]) {
+    await peer.skipTo(p.StartOperation);
+    peer.notify(p.NotifyReady, {});
+  }
+  const client = await cluster.client();
+  assert.notEqual((await client.ask(p.AskLastTransaction, {})).tid, ahead, "it was not committed");
+  const { ttid } = await client.ask(p.AskBeginTransaction, { tid: null });
+  assert.ok(ttid > ahead, `${ttid} after ${ahead}`);
 });
 
 Deno.test("a storage that is lost meanwhile is outdated, and the others go on", async () => {
