@@ -8,7 +8,7 @@ import { z } from "zod";
 import { neo_1_11 } from "../gen/neo_1_11.ts";
 import { neo_1_11_json } from "../gen/neo_1_11_json.ts";
 import { PACKET_TYPES } from "../gen/packets.ts";
-import { decodeHex, encodeHex } from "../nodes/codec/hex.ts";
+import { decodeHex, encodeHex } from "../nodes/host/hex.ts";
 import { type Json, JsonArguments } from "../nodes/codec/json_form.ts";
 import { Reader } from "../nodes/codec/reader.ts";
 import { Writer } from "../nodes/codec/writer.ts";

@@ -6,7 +6,7 @@
  */
 
 import { MalformedPacketError } from "../errors.ts";
-import { decodeHex, encodeHex } from "./hex.ts";
+import { decodeHex, encodeHex } from "../host/hex.ts";
 import type { Reader } from "./reader.ts";
 import type { Writer } from "./writer.ts";
 

@@ -7,7 +7,7 @@
  */
 
 import { X509Certificate } from "node:crypto";
-import { encodeHex } from "../codec/hex.ts";
+import { encodeHex } from "./hex.ts";
 import { contextTag, DerError, DerReader, equalBytes, readBoolean, TAG } from "./der.ts";
 
 /** How many certificates may stand between a peer's and the CA's. */

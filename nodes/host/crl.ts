@@ -5,7 +5,7 @@
  */
 
 import { type KeyObject, verify, type X509Certificate } from "node:crypto";
-import { encodeHex } from "../codec/hex.ts";
+import { encodeHex } from "./hex.ts";
 import type { CertificateNames } from "./certificates.ts";
 import {
   contextTag,

@@ -1,6 +1,6 @@
 /** Turns the errors of sockets and TLS into the words in which people are told of them. */
 
-import { addressText } from "../codec/address_text.ts";
+import { addressText } from "./address_text.ts";
 import { NetworkError } from "../errors.ts";
 import type { Address } from "./host.ts";
 

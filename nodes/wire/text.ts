@@ -1,6 +1,6 @@
 /** Texts that travel as bytes (names and messages, in UTF-8), and addresses as people read them. */
 
-export { addressText } from "../codec/address_text.ts";
+export { addressText } from "../host/address_text.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

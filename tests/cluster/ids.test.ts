@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { decodeHex, encodeHex } from "../../nodes/codec/hex.ts";
+import { decodeHex, encodeHex } from "../../nodes/host/hex.ts";
 import { hexId, MAX_ID, oid, partitionOf, tid, ZERO_TID } from "../../nodes/codec/ids.ts";
 
 const anyId = fc.bigInt({ min: 0n, max: MAX_ID });

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import * as p from "../../gen/packets.ts";
-import { decodeHex } from "../../nodes/codec/hex.ts";
+import { decodeHex } from "../../nodes/host/hex.ts";
 import { MalformedPacketError, NeoError } from "../../nodes/errors.ts";
 import { decode, typeNamed } from "../support/codec.ts";
 import { allVectors } from "../support/vectors.ts";

@@ -1,7 +1,7 @@
 /** Checksums of what replicas have, to the byte those of NEO. */
 
 import assert from "node:assert/strict";
-import { encodeHex } from "../../nodes/codec/hex.ts";
+import { encodeHex } from "../../nodes/host/hex.ts";
 import { MAX_TID } from "../../nodes/codec/ids.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { Background } from "../../nodes/storage/background.ts";

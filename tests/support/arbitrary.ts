@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { type Codecs, PACKET_TYPES } from "../../gen/packets.ts";
 import { MAX_ID } from "../../nodes/codec/ids.ts";
 import type { PacketType } from "../../nodes/codec/packet.ts";
-import { type FieldType, type Packet, readProtocol } from "../../tools/generator/schema.ts";
+import { readProtocol } from "../../tools/generator/schema.ts";
+import type { FieldType, Packet } from "../../tools/generator/model.ts";
 
 const schemaUrl = new URL("../../protocol.schema.json", import.meta.url);
 const protocol = readProtocol(Deno.readTextFileSync(schemaUrl));

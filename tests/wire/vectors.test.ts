@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { neo_1_11 } from "../../gen/neo_1_11.ts";
 import * as p from "../../gen/packets.ts";
-import { decodeHex, encodeHex } from "../../nodes/codec/hex.ts";
+import { decodeHex, encodeHex } from "../../nodes/host/hex.ts";
 import { nid, oid, tid } from "../../nodes/codec/ids.ts";
 import type { Json } from "../../nodes/codec/json_form.ts";
 import type { PacketType } from "../../nodes/codec/packet.ts";

@@ -5,7 +5,7 @@
  */
 
 import { dialectName } from "./names.ts";
-import type { Dialect, Packet, Protocol } from "./schema.ts";
+import type { Dialect, Packet, Protocol } from "./model.ts";
 
 /** Throws an Error that says where the schema contradicts itself. */
 export function checkProtocol(protocol: Protocol): void {

@@ -12,7 +12,7 @@ import {
   typescriptType,
   wireNames,
 } from "./names.ts";
-import type { Field, FieldType, Packet, Protocol } from "./schema.ts";
+import type { Field, FieldType, Packet, Protocol } from "./model.ts";
 
 /** The text of gen/<dialect>.ts. */
 export function emitDialect(protocol: Protocol, dialect: string): string {

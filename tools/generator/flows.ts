@@ -4,7 +4,7 @@
  */
 
 import { interfaceName, MARK, methodName, typeName } from "./names.ts";
-import type { Flow, Protocol } from "./schema.ts";
+import type { Flow, Protocol } from "./model.ts";
 
 /** The text of gen/flows.ts. */
 export function emitFlows({ flows }: Protocol): string {

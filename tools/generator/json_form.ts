@@ -1,7 +1,7 @@
 /** Emits gen/<dialect>_json.ts: the JSON form of every packet of a dialect. */
 
 import { dialectName, encodingOf, MARK, minBytes, wireNames } from "./names.ts";
-import type { Field, FieldType, Protocol } from "./schema.ts";
+import type { Field, FieldType, Protocol } from "./model.ts";
 
 /** The text of gen/<dialect>_json.ts. */
 export function emitJsonForm(protocol: Protocol, dialect: string): string {

@@ -1,6 +1,6 @@
 /** How names of the schema become names of TypeScript. */
 
-import type { FieldType, Protocol } from "./schema.ts";
+import type { FieldType, Protocol } from "./model.ts";
 
 /** A packet's TypeScript name: its own, but where that would hide a global. */
 export function typeName(name: string): string {

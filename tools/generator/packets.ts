@@ -1,7 +1,7 @@
 /** Emits gen/packets.ts: enumerations, structs, packets and packet types, for all dialects. */
 
 import { listName, MARK, typeName, typescriptType } from "./names.ts";
-import type { Field, Packet, Protocol } from "./schema.ts";
+import type { Field, Packet, Protocol } from "./model.ts";
 
 /** The text of gen/packets.ts. */
 export function emitPackets(protocol: Protocol): string {

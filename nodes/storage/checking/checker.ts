@@ -1,19 +1,8 @@
 /** The orders of the master to compare replicas, which are obeyed one partition after the other. */
 
 import type { CheckPartition } from "../../../gen/packets.ts";
-import type { Background } from "../background.ts";
-import type { Links } from "../links/links.ts";
-import type { Session } from "../session.ts";
-import type { Transactions } from "../transactions/transactions.ts";
 import { MAX_ORDERS } from "./limits.ts";
-import { PartitionCheck } from "./partition_check.ts";
-
-export interface CheckerOptions {
-  readonly session: Session;
-  readonly transactions: Transactions;
-  readonly background: Background;
-  readonly links: Links;
-}
+import { type CheckerOptions, PartitionCheck } from "./partition_check.ts";
 
 export class Checker {
   readonly #options: CheckerOptions;

@@ -21,12 +21,22 @@ import { LaterAnswer, type RequestType } from "../../codec/packet.ts";
 import { DatabaseError, NeoError } from "../../errors.ts";
 import { decodeText } from "../../wire/text.ts";
 import type { RevisionKey } from "../backend/backend.ts";
+import type { Background } from "../background.ts";
 import type { Link } from "../links/link.ts";
-import type { Target } from "../links/links.ts";
+import type { Links, Target } from "../links/links.ts";
 import { revisionAfter, tidAfter } from "../positions.ts";
-import type { CheckerOptions } from "./checker.ts";
+import type { Session } from "../session.ts";
+import type { Transactions } from "../transactions/transactions.ts";
 import { CHECK_COUNT } from "./limits.ts";
 import { checkSerialRange, checkTidRange, type RangeContext } from "./ranges.ts";
+
+/** What checks of replicas work with. */
+export interface CheckerOptions {
+  readonly session: Session;
+  readonly transactions: Transactions;
+  readonly background: Background;
+  readonly links: Links;
+}
 
 export interface PartitionCheckOptions extends CheckerOptions {
   readonly order: CheckPartition;

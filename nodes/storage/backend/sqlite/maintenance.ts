@@ -1,25 +1,14 @@
 /** Orders that concern much of the database: truncation, dropping of partitions, repair. */
 
 import type { Oid, Tid } from "../../../codec/ids.ts";
-import type { ClientHost, SqlRow } from "../../../host/host.ts";
+import type { SqlRow } from "../../../host/host.ts";
 import type { DataId, Maintenance, Pack, Pause } from "../backend.ts";
 import { integerOf } from "./columns.ts";
-import type { Connection } from "./connection.ts";
-import type { SqliteData } from "./data.ts";
-import type { LastIds } from "./last_ids.ts";
+import type { MaintenanceParts } from "./maintenance_parts.ts";
 import { pack } from "./pack.ts";
-import type { SqliteSettings } from "./settings.ts";
 
 /** Rows of which one slice of dropping or repairing consists. */
 const SLICE_ROWS = 4096;
-
-export interface MaintenanceParts {
-  readonly host: ClientHost;
-  readonly connection: Connection;
-  readonly settings: SqliteSettings;
-  readonly data: SqliteData;
-  readonly lastIds: LastIds;
-}
 
 export class SqliteMaintenance implements Maintenance {
   readonly #parts: MaintenanceParts;

@@ -8,7 +8,7 @@ import type { SqlRow, SqlStatement } from "../../../host/host.ts";
 import type { DataId, Pack } from "../backend.ts";
 import { integerOf, oidOf, tidOf } from "./columns.ts";
 import type { WriteStatement } from "./connection.ts";
-import type { MaintenanceParts } from "./maintenance.ts";
+import type { MaintenanceParts } from "./maintenance_parts.ts";
 
 /** How long clients may be kept waiting by a slice of work, in milliseconds. */
 const SLICE_MS = 10;
