@@ -12,7 +12,7 @@ const QUERIES = [
 ];
 
 /** All committed transactions and objects of the database at `path`, whose node has ended. */
-function committedContents(path: string): unknown[] {
+export function committedContents(path: string): unknown[] {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
     return QUERIES.map((query) => {
