@@ -53,26 +53,40 @@ export function disconnectFailed(
   return table.isOperational(nodes.isRunning);
 }
 
+/** Who has to do with the commit of a transaction. */
+export interface Participants {
+  /** Storages that must lock it. */
+  readonly involved: Set<KnownNode>;
+  /** Others that have got a cell of it since it began: it may be missing there, or incomplete. */
+  readonly late: ReadonlySet<KnownNode>;
+}
+
 /**
- * The storages that must lock the transaction: all that have cells of these partitions in any state
+ * The storages that must lock the transaction: all that had cells of these partitions in any state
  * and were ready when it began. Null when some partition can't be read on any of them.
  */
 export function participants(
   { nodes, table, readiness }: ParticipantsOptions,
   { moment }: Transaction,
   partitions: ReadonlySet<number>,
-): Set<KnownNode> | null {
-  const storages = new Set<KnownNode>();
+): Participants | null {
+  const involved = new Set<KnownNode>();
+  const late = new Set<KnownNode>();
   for (const offset of partitions) {
     let readable = false;
     for (const { nid, state } of table.cells(offset)) {
       if (!readiness.wasReady(nid, moment)) continue;
       const node = nodes.get(nid);
       if (node === undefined || node.connection === null) continue;
-      storages.add(node);
+      if (!readiness.hadCell(nid, offset, moment)) {
+        late.add(node);
+        continue;
+      }
+      involved.add(node);
       readable ||= isReadable(state);
     }
     if (!readable) return null;
   }
-  return storages;
+  for (const node of involved) late.delete(node);
+  return { involved, late };
 }

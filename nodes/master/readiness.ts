@@ -1,7 +1,7 @@
 /**
  * Which storages are ready for transactions, and since when. A transaction must be written in full
- * to the storages that were ready when it began, and to no others: so none may begin while a
- * storage is starting.
+ * to the storages that were ready when it began, as far as they had cells of it by then, and to no
+ * others: so none may begin while a storage is starting.
  */
 
 import type { Nid } from "../codec/ids.ts";
@@ -9,6 +9,8 @@ import type { Nid } from "../codec/ids.ts";
 export class Readiness {
   readonly #starting = new Set<Nid>();
   readonly #ready = new Map<Nid, number>();
+  /** Since when storages have their cells, where that is later than their start. */
+  readonly #assigned = new Map<Nid, Map<number, number>>();
   #last = 0;
 
   /** Whether no storage is between its start and its readiness. */
@@ -37,6 +39,21 @@ export class Readiness {
   lost(nid: Nid): void {
     this.#starting.delete(nid);
     this.#ready.delete(nid);
+    this.#assigned.delete(nid);
+  }
+
+  /** A storage gets another cell: what is stored from now on is stored there as well. */
+  assigned(nid: Nid, offset: number): void {
+    const moments = this.#assigned.get(nid);
+    this.#last++;
+    if (moments === undefined) this.#assigned.set(nid, new Map([[offset, this.#last]]));
+    else moments.set(offset, this.#last);
+  }
+
+  /** Whether a storage that was ready at a moment already had its cell of a partition. */
+  hadCell(nid: Nid, offset: number, moment: number): boolean {
+    const since = this.#assigned.get(nid)?.get(offset);
+    return since === undefined || since <= moment;
   }
 
   /** Whether a storage is ready now. */

@@ -101,7 +101,12 @@ export class Running extends ServicePhase {
     const candidates = nodes.list("STORAGE").flatMap(({ nid, state, devpath }) =>
       nid !== null && state === "RUNNING" ? [{ nid, devpath }] : []
     );
-    this.primary.tellChanges(table.tweak(candidates, new Set(excluded)));
+    const changes = table.tweak(candidates, new Set(excluded));
+    // A tweak makes no cell outdated that there was before.
+    for (const { nid, offset, state } of changes) {
+      if (state === "OUT_OF_DATE") this.#operation.readiness.assigned(nid, offset);
+    }
+    this.primary.tellChanges(changes);
     if (table.warning !== null) this.primary.log("WARNING", table.warning);
   }
 

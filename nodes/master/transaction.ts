@@ -16,7 +16,9 @@ export interface Preparation {
   readonly oids: readonly Oid[];
   /** The storages that take part in the commit. */
   readonly involved: Set<KnownNode>;
-  /** Those of them that have not locked it yet. */
+  /** Storages with cells of it that are newer: they replicate it, and drop what they have of it. */
+  readonly late: ReadonlySet<KnownNode>;
+  /** Those that take part and have not locked it yet. */
   readonly waiting: Set<KnownNode>;
   readonly answer: LaterAnswer<AnswerTransactionFinished>;
 }
@@ -48,6 +50,10 @@ export class Transaction {
   /** Storages that replicate and wait for the end of this transaction. */
   get replicating(): Iterable<KnownNode> {
     return this.#replicating ?? [];
+  }
+
+  isReplicatedBy(storage: KnownNode): boolean {
+    return this.#replicating?.has(storage) ?? false;
   }
 
   /** A storage that replicates is told of the end. */

@@ -23,6 +23,7 @@ import type { Ids } from "./ids.ts";
 import type { KnownNode } from "./nodes.ts";
 import {
   disconnectFailed,
+  type Participants,
   participants,
   type ParticipantsOptions,
   touchedPartitions,
@@ -111,15 +112,16 @@ export class Transactions {
     const { ttid, oids } = packet;
     const transaction = this.get(ttid, client);
     if (transaction.prepared !== null) throw alreadyFinishing(ttid);
-    const involved = this.#participants(transaction, packet);
-    if (involved === null) return this.#giveUp(transaction);
+    const found = this.#participants(transaction, packet);
+    if (found === null) return this.#giveUp(transaction);
+    const { involved, late } = found;
     const { ids, turn } = this.#options;
     ids.learnStored(oids);
     const tid = transaction.imported ? ttid : ids.newFinalTid(ttid);
     this.#lastPrepared = tid;
     const answer = new LaterAnswer<AnswerTransactionFinished>();
     const waiting = new Set(involved);
-    const prepared = { tid, oids, involved, waiting, answer };
+    const prepared = { tid, oids, involved, late, waiting, answer };
     transaction.prepared = prepared;
     this.#queue.set(ttid, transaction);
     for (const storage of involved) {
@@ -131,7 +133,7 @@ export class Transactions {
   }
 
   /** The storages that take part; null when it can't be committed. */
-  #participants(transaction: Transaction, packet: AskFinishTransaction): Set<KnownNode> | null {
+  #participants(transaction: Transaction, packet: AskFinishTransaction): Participants | null {
     if (transaction.imported && transaction.ttid <= this.#lastPrepared) return null;
     const partitions = touchedPartitions(packet, this.#options.table.partitions);
     if (!disconnectFailed(this.#options, transaction, partitions)) return null;
@@ -169,7 +171,7 @@ export class Transactions {
   #commit(transaction: Transaction, prepared: Preparation): void {
     const { nodes, ids } = this.#options;
     const { ttid, client } = transaction;
-    const { tid, oids, involved, answer } = prepared;
+    const { tid, oids, involved, late, answer } = prepared;
     ids.committed(tid);
     const news = { tid, oids };
     for (const node of nodes.identified("CLIENT")) {
@@ -180,6 +182,11 @@ export class Transactions {
     for (const storage of involved) storage.connection?.notify(NotifyUnlockInformation, unlock);
     for (const storage of transaction.replicating) {
       storage.connection?.notify(NotifyTransactionFinished, { ttid, maxTid: tid });
+    }
+    // Those that wait for its end were told; the others have not asked yet what is committed.
+    for (const storage of late) {
+      if (transaction.isReplicatedBy(storage)) continue;
+      storage.connection?.notify(AbortTransaction, { ttid, nids: [] });
     }
     transaction.answerFinalTid(tid);
   }
