@@ -188,13 +188,13 @@ export class MasterTable {
 
   /**
    * A node says that its cell is complete; FEEDING cells that are no longer needed go. Nothing
-   * happens for a cell that is not OUT_OF_DATE or not {@link isUpdatable | updatable}: the news is
-   * late. Throws a Refusal for a cell that the node does not have.
+   * happens for a cell that the node has no more, or that is not OUT_OF_DATE or not
+   * {@link isUpdatable | updatable}: the news is late. Throws a Refusal for what is no partition.
    */
   setUpToDate(offset: number, nid: Nid): CellChange[] {
+    if (offset >= this.partitions) throw new Refusal("PROTOCOL_ERROR", "Non-assigned partition");
     const cell = this.cell(offset, nid);
-    if (cell === undefined) throw new Refusal("PROTOCOL_ERROR", "Non-assigned partition");
-    if (cell.state !== "OUT_OF_DATE" || !this.isUpdatable(offset, nid)) return [];
+    if (cell?.state !== "OUT_OF_DATE" || !this.isUpdatable(offset, nid)) return [];
     const complete: Cell = { nid, state: "UP_TO_DATE" };
     const cells = this.cells(offset).map((other) => other === cell ? complete : other);
     const needless = fedEnough(cells, this.replicas, (nid) => this.#onlyFeeds(nid));
