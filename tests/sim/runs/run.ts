@@ -171,8 +171,16 @@ class Run {
     const outcome = await world.run(auditor.run("transact", (tx) => this.#workload.verify(tx)));
     if (outcome?.kind !== "committed") throw new Error("the end could not be verified");
     this.#assertIsolation();
+    this.#assertNoneLost();
     for (const { client } of this.#clients.values()) await client.close();
     await assertAtRest(this.#cluster, this.#options);
+  }
+
+  /** Nothing that only clients do, or an operator orders, may cost the cluster a storage. */
+  #assertNoneLost(): void {
+    if (!["none", "client", "tweak"].includes(this.#options.faults)) return;
+    const lost = this.#cluster.world.eventLog.find((line) => line.includes("master: lost S"));
+    if (lost !== undefined) throw new Error(`a storage was lost without a reason: ${lost}`);
   }
 
   #assertIsolation(): void {
