@@ -2,6 +2,7 @@
 
 import { ZERO_TID } from "../../../nodes/codec/ids.ts";
 import { Ids } from "../../../nodes/master/ids.ts";
+import { Readiness } from "../../../nodes/master/readiness.ts";
 import { Transactions } from "../../../nodes/master/transactions.ts";
 import type { Mutant } from "./plant.ts";
 import { oneIn, replace } from "./plant.ts";
@@ -48,6 +49,11 @@ export const MASTER_MUTANTS: readonly Mutant[] = [
     name: "does not tell who replicates what is pending",
     options: { faults: "storage", replicas: 1 },
     plant: () => replace(Transactions, "watch", () => []),
+  },
+  {
+    name: "asks new cells to lock what was voted before there were any",
+    options: { faults: "tweak" },
+    plant: () => replace(Readiness, "hadCell", () => true),
   },
   {
     name: "waits on for a storage that is gone",

@@ -2,6 +2,7 @@
 
 import { setImmediate } from "node:timers";
 import { tid as asTid, ZERO_TID } from "../../../nodes/codec/ids.ts";
+import { Assignment } from "../../../nodes/storage/assignment.ts";
 import { Connection } from "../../../nodes/storage/backend/sqlite/connection.ts";
 import { SqliteData } from "../../../nodes/storage/backend/sqlite/data.ts";
 import { SqliteObjects } from "../../../nodes/storage/backend/sqlite/objects.ts";
@@ -10,6 +11,7 @@ import { SqliteReplica } from "../../../nodes/storage/backend/sqlite/replica.ts"
 import { ClientService } from "../../../nodes/storage/clients/client_service.ts";
 import { Operation } from "../../../nodes/storage/operation.ts";
 import { Pass } from "../../../nodes/storage/replication/pass.ts";
+import { CatchingUp } from "../../../nodes/storage/transactions/catching_up.ts";
 import { ReadLocks } from "../../../nodes/storage/transactions/read_locks.ts";
 import { Transactions } from "../../../nodes/storage/transactions/transactions.ts";
 import { WaitingQueue } from "../../../nodes/storage/transactions/waiting_queue.ts";
@@ -203,6 +205,16 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
         const outcome = proceed(...args);
         return outcome === "lockless" ? "unreadable" : outcome;
       }),
+  },
+  {
+    name: "does not wait for what is pending before it calls a cell complete",
+    options: { faults: "tweak" },
+    plant: () => replace(CatchingUp, "settle", ({ args: [locks], proceed }) => proceed(locks, [])),
+  },
+  {
+    name: "reads and locks in cells that are not complete",
+    options: { faults: "tweak" },
+    plant: () => replace(Assignment, "isReadable", () => true),
   },
   {
     name: "moves revisions by a tid that is too great",

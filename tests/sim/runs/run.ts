@@ -30,8 +30,12 @@ export type RunCounts = Readonly<Record<string, number>>;
 export async function play(options: RunOptions): Promise<RunCounts> {
   const cluster = await SimulatedCluster.start(options);
   const run = new Run(cluster, options);
-  await run.work();
-  await run.check();
+  try {
+    await run.work();
+    await run.check();
+  } catch (error) {
+    throw run.explained(error);
+  }
   return run.counts;
 }
 
@@ -184,10 +188,24 @@ class Run {
   }
 
   #assertIsolation(): void {
+    const violations = this.#violations();
+    if (violations !== "") throw new Error(violations);
+  }
+
+  /** What the history so far shows; an empty text when it is as it should be. */
+  #violations(): string {
     const violations = checkIsolation(this.#recorder.events);
-    if (violations.length === 0) return;
+    if (violations.length === 0) return "";
     const shown = violations.slice(0, SHOWN_VIOLATIONS);
     const lines = shown.map(({ rule, message }) => `${rule}: ${message}`);
-    throw new Error(`${violations.length} violations of isolation:\n${lines.join("\n")}`);
+    return `${violations.length} violations of isolation:\n${lines.join("\n")}`;
+  }
+
+  /** An error, with what the history says about where it comes from. */
+  explained(error: unknown): unknown {
+    if (!(error instanceof Error)) return error;
+    const violations = this.#violations();
+    if (violations === "" || error.message === violations) return error;
+    return new Error(`${error.message}\n${violations}`, { cause: error });
   }
 }
