@@ -77,6 +77,23 @@ Deno.test("progress is kept with each chunk, and a restart resumes there", async
   });
 });
 
+Deno.test("fewer revisions are asked for at once where they are big", async () => {
+  await withScene({}, async (_stage, source) => {
+    const link = await source.links.next();
+    await link.noTransactions();
+    const lengths: number[] = [];
+    for (const [tid, bytes] of [[10, 1 << 16], [20, 1 << 21], [30, 10]] as const) {
+      const asked = await link.objects.next();
+      lengths.push(asked.packet.length);
+      send(asked, AddObject, revision(1, tid, "x".repeat(bytes)));
+      const next = { nextTid: t(tid + 1), nextOid: o(0) };
+      asked.answer.give({ packTid: null, ...next, objects: new Map() });
+    }
+    lengths.push((await link.objects.next()).packet.length);
+    assert.deepEqual(lengths, [1000, 64, 4, 1000]);
+  });
+});
+
 Deno.test("a cell that was complete lists what it has, and loses what the source has not", async () => {
   await using stage = await Stage.operating();
   const client = await stage.client();

@@ -1,7 +1,11 @@
 /** The limits of replication, in one place. */
 
-/** Rows that are asked for at once. */
+/** Rows that are asked for at once, where objects are small; and where they are very big. */
 export const FETCH_COUNT = 1000;
+export const LEAST_FETCH_COUNT = 4;
+
+/** Bytes of object data that are asked for at once, as far as the last chunk tells. */
+export const CHUNK_BYTES = 1 << 22;
 
 /** Rows that are sent at once at most, whatever a storage asks for. */
 export const MAX_FETCH_COUNT = 10_000;

@@ -25,7 +25,13 @@ import type { Fetching, Link } from "../links/link.ts";
 import { isBefore, revisionAfter, tidAfter, tidBefore } from "../positions.ts";
 import { unlessAborted } from "./cancelling.ts";
 import type { Cell } from "./cells.ts";
-import { COMMIT_BYTES, DELETE_COUNT, FETCH_COUNT } from "./limits.ts";
+import {
+  CHUNK_BYTES,
+  COMMIT_BYTES,
+  DELETE_COUNT,
+  FETCH_COUNT,
+  LEAST_FETCH_COUNT,
+} from "./limits.ts";
 
 export interface PassOptions {
   readonly backend: Backend;
@@ -47,7 +53,10 @@ export class Pass implements Fetching {
   /** The id of the request that is being answered. */
   #id: number | null = null;
   #minTid: Tid;
-  #bytes = 0;
+  /** How many revisions are asked for at once, and what came the last time. */
+  #length = FETCH_COUNT;
+  #chunk = { rows: 0, bytes: 0 };
+  #uncommittedBytes = 0;
   #committed: Promise<void> = Promise.resolve();
 
   constructor(options: PassOptions) {
@@ -104,30 +113,41 @@ export class Pass implements Fetching {
     for (;;) {
       this.#minTid = from.tid;
       const start = { minTid: from.tid, minOid: from.oid, maxTid };
-      const keys = await replica.revisions({ offset, ...start, count: FETCH_COUNT });
+      const length = this.#length;
+      const keys = await replica.revisions({ offset, ...start, count: length });
       const objects = byTid(keys);
-      const request = { partition: offset, length: FETCH_COUNT, ...start, objects };
+      const request = { partition: offset, length, ...start, objects };
       const answer = await this.#ask(AskFetchObjects, request);
       if (answer === null) return false;
       const surplus = keysOf(answer.objects);
       if (!surplus.every(({ tid, oid }) => objects.get(tid)?.includes(oid))) refuseDeletion();
       await this.#delete(surplus, (part) => replica.deleteObjects(part));
       if (signal.aborted) return false;
-      const next = nextRevision(answer, keys);
+      const next = nextRevision(answer, keys, length);
       if (next === null || next.tid > maxTid) return true;
       if (!isBefore(from, next)) refuseNext(next.tid);
       from = next;
       cell.nextObj = next.tid;
       this.#options.progressed();
       table.setProgress(offset, tidBefore(next.tid));
+      this.#adaptLength();
       await this.#commitChunk();
     }
+  }
+
+  /** Asks for less at once where objects are big. */
+  #adaptLength(): void {
+    const { rows, bytes } = this.#chunk;
+    this.#chunk = { rows: 0, bytes: 0 };
+    if (rows === 0) return;
+    const fitting = Math.floor(CHUNK_BYTES * rows / Math.max(bytes, 1));
+    this.#length = Math.min(Math.max(fitting, LEAST_FETCH_COUNT), FETCH_COUNT);
   }
 
   /** Commits, and waits for the commit before: the disk may be slower than the source. */
   async #commitChunk(): Promise<void> {
     const before = this.#committed;
-    this.#bytes = 0;
+    this.#uncommittedBytes = 0;
     this.#committed = this.#options.backend.commit();
     await before;
   }
@@ -168,9 +188,11 @@ export class Pass implements Fetching {
     const isNothing = data.length === 0 && checksum.every((byte) => byte === 0);
     const value = isNothing ? null : { compression, checksum, data };
     unawaited(backend.replica.addObject({ oid, tid: serial, value, valueTid: dataSerial }));
-    this.#bytes += data.length;
-    if (this.#bytes < COMMIT_BYTES) return;
-    this.#bytes = 0;
+    this.#chunk.rows++;
+    this.#chunk.bytes += data.length;
+    this.#uncommittedBytes += data.length;
+    if (this.#uncommittedBytes < COMMIT_BYTES) return;
+    this.#uncommittedBytes = 0;
     void backend.commit();
   }
 
@@ -203,9 +225,10 @@ function keysOf(objects: ReadonlyMap<Tid, readonly Oid[]>): RevisionKey[] {
 function nextRevision(
   { nextTid, nextOid }: AnswerFetchObjects,
   listed: readonly RevisionKey[],
+  length: number,
 ): RevisionKey | null {
   if (nextTid !== null) return { tid: nextTid, oid: nextOid ?? ZERO_OID };
-  const last = listed.length < FETCH_COUNT ? undefined : listed.at(-1);
+  const last = listed.length < length ? undefined : listed.at(-1);
   return last === undefined ? null : revisionAfter(last);
 }
 
