@@ -31,6 +31,20 @@ const RESULTS: Readonly<Record<string, Row>> = {
   Summary: { run: 98, unexpected: 0, expected: 3 },
 };
 
+/**
+ * Tests that fail on NEO's own nodes as well where there are several storages: NEO's client takes
+ * a page of the undo log from each storage before it merges them.
+ */
+const FAIL_ON_SEVERAL_STORAGES = ["checkIndicesInUndoInfo", "checkIndicesInUndoLog"];
+
+/** What is expected of a cluster of so many storages. */
+function expectedResults(storages: number): Record<string, Row> {
+  const unexpected = storages > 1 ? FAIL_ON_SEVERAL_STORAGES.length : 0;
+  const { Undo, Summary, ...rest } = RESULTS;
+  assert.ok(Undo !== undefined && Summary !== undefined);
+  return { ...rest, Undo: { ...Undo, unexpected }, Summary: { ...Summary, unexpected } };
+}
+
 /** How long the suite may take; it takes two minutes on NEO's nodes. */
 const SUITE_MS = 8 * 60_000;
 
@@ -51,8 +65,17 @@ function parseReport(stdout: string): Map<string, Row> {
   return rows;
 }
 
+/** The cluster on which the suite runs; NEO's own default is one node of each kind. */
+export interface SuiteCluster {
+  readonly tls: boolean;
+  readonly masters?: number;
+  readonly storages?: number;
+  readonly partitions?: number;
+  readonly replicas?: number;
+}
+
 /** A test that runs the whole suite. */
-export function conformance(options: { readonly tls: boolean }) {
+export function conformance(options: SuiteCluster) {
   return () =>
     inDirectory(async (directory) => {
       const words = (role: "master" | "storage" | "admin") =>
@@ -69,11 +92,19 @@ export function conformance(options: { readonly tls: boolean }) {
             NEOSTORAGE: words("storage"),
             NEOADMIN: words("admin"),
             NEO_SUITE_SSL: options.tls ? "1" : "0",
+            NEO_TEST_ZODB_MASTERS: String(options.masters ?? 1),
+            NEO_TEST_ZODB_STORAGES: String(options.storages ?? 1),
+            NEO_TEST_ZODB_PARTITIONS: String(options.partitions ?? 1),
+            NEO_TEST_ZODB_REPLICAS: String(options.replicas ?? 0),
           },
         },
       );
       const output = `${done.stdout}\n${done.stderr}`;
-      assert.deepEqual(Object.fromEntries(parseReport(done.stdout)), RESULTS, output);
-      assert.equal(done.code, 0, output);
+      const storages = options.storages ?? 1;
+      const failed = [...output.matchAll(/^(?:FAIL|ERROR): (\w+) /gm)].map(([, name]) => name);
+      assert.deepEqual(failed, storages > 1 ? FAIL_ON_SEVERAL_STORAGES : [], output);
+      const results = Object.fromEntries(parseReport(done.stdout));
+      assert.deepEqual(results, expectedResults(storages), output);
+      assert.equal(done.code, failed.length > 0 ? 1 : 0, output);
     });
 }
