@@ -13,9 +13,11 @@ connected. Then it obeys one JSON line after the other and answers each with one
 
 The end of its input ends it. client.ts speaks the same lines.
 """
+import ctypes
 import json
 import os
 import random
+import signal
 import sys
 import time
 import traceback
@@ -24,6 +26,12 @@ OBJECT_BYTES = 1000
 POOL_OBJECTS = 200
 PREPARE_OBJECTS_PER_COMMIT = 500
 ZERO_TID = b'\0' * 8
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent():
+    """A client that waits for its cluster hears of nothing else, and would wait for ever."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Client(object):
@@ -121,6 +129,7 @@ def fork(arguments, inherited):
     if os.fork() == 0:
         status = 1
         try:
+            die_with_parent()
             for stream in inherited:
                 stream.close()
             os.close(order_write)
@@ -153,6 +162,7 @@ def merge(results):
 
 
 def main(master, cluster, clients, cache_bytes):
+    die_with_parent()
     workers = []
     for _ in range(int(clients)):
         inherited = [stream for pair in workers for stream in pair]

@@ -98,6 +98,12 @@ export class Cluster {
     await this.nodes.storage.terminate();
   }
 
+  /** Ends the nodes at once, without waiting for it. */
+  kill(): void {
+    this.nodes.master.kill();
+    this.nodes.storage.kill();
+  }
+
   #each(ask: (pid: number) => number): Record<Role, number> {
     this.assertRunning();
     return { master: ask(this.nodes.master.pid), storage: ask(this.nodes.storage.pid) };

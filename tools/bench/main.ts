@@ -15,6 +15,9 @@ import { AT_REST, type Scenario, SCENARIOS } from "./scenarios.ts";
 const FULL: Pace = { rounds: 7, roundSeconds: 3, warmUpSeconds: 2, restSeconds: 10 };
 const QUICK: Pace = { rounds: 3, roundSeconds: 0.8, warmUpSeconds: 0.5, restSeconds: 3 };
 const MAX_ROUNDS = 1000;
+const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** The exit status of a program that was interrupted. */
+const INTERRUPTED = 130;
 const NAMES = [...SCENARIOS.map((scenario) => scenario.name), AT_REST];
 
 interface Options {
@@ -85,6 +88,12 @@ async function bench(options: Options): Promise<boolean> {
   const directory = Deno.makeTempDirSync({ prefix: "neo-bench-" });
   const clusters: Cluster[] = [];
   let whole = true;
+  const interrupted = () => {
+    for (const cluster of clusters) cluster.kill();
+    Deno.removeSync(directory, { recursive: true });
+    Deno.exit(INTERRUPTED);
+  };
+  for (const signal of STOP_SIGNALS) Deno.addSignalListener(signal, interrupted);
   const record: Record<string, unknown> = { date: new Date().toISOString(), pace };
   try {
     makes.forEach((make, i) => clusters.push(Cluster.start(make, `bench-${i}`, directory)));
@@ -104,6 +113,7 @@ async function bench(options: Options): Promise<boolean> {
       record[AT_REST] = rest;
     }
   } finally {
+    for (const signal of STOP_SIGNALS) Deno.removeSignalListener(signal, interrupted);
     await Promise.all(clusters.map((cluster) => cluster.stop()));
     Deno.removeSync(directory, { recursive: true });
   }

@@ -82,8 +82,13 @@ export class Child {
     await this.#within(TERMINATION_MS);
   }
 
+  /** Ends it at once, without waiting for it. */
+  kill(): void {
+    if (!this.#ended) this.#child.kill("SIGKILL");
+  }
+
   async #within(ms: number): Promise<void> {
-    const killer = setTimeout(() => this.#ended || this.#child.kill("SIGKILL"), ms);
+    const killer = setTimeout(() => this.kill(), ms);
     await this.#child.status;
     clearTimeout(killer);
     await this.#complaints;
