@@ -4,11 +4,10 @@
  * a connection each time, and ends when neither side uses it.
  */
 
-import { CloseClient } from "../../../gen/packets.ts";
+import { type AddObject, type AddTransaction, CloseClient } from "../../../gen/packets.ts";
 import type { Nid } from "../../codec/ids.ts";
 import type { ClientHost, Timer } from "../../host/host.ts";
 import type { Connection } from "../../wire/connection.ts";
-import type { AddObject, AddTransaction } from "../../../gen/packets.ts";
 
 /** How long a connection is kept after its last use by this node. */
 export const IDLE_MS = 100_000;
@@ -20,6 +19,8 @@ export interface Fetching {
 }
 
 export class Link {
+  /** The peer's id; null for a storage of another cluster. */
+  readonly nid: Nid | null;
   readonly #host: ClientHost;
   #users = 0;
   /** Whether this node uses the connection, or did so a while ago. */
@@ -30,7 +31,6 @@ export class Link {
   /** What goes on by this connection; null while nothing is fetched. */
   fetching: Fetching | null = null;
 
-  /** @param nid the peer's id; null for a node of another cluster */
   constructor(
     readonly connection: Connection,
     { host, nid, dialed }: {
@@ -46,8 +46,6 @@ export class Link {
     if (dialed) this.#waitForUse();
     connection.onClose(() => this.#idle?.cancel());
   }
-
-  readonly nid: Nid | null;
 
   /** This node uses the connection until it calls {@link release} as often as this. */
   use(): void {
