@@ -15,9 +15,12 @@ import { inParallel } from "./parallel.ts";
 import type { Parts } from "./parts.ts";
 import type { CallOptions } from "./options.ts";
 import type { Writer } from "./writer.ts";
-import { newWrite } from "./writes.ts";
+import { newWrite, type Write } from "./writes.ts";
 
-/** Stores what undoes a transaction. Resolves with the objects that it concerns. */
+/**
+ * Stores what undoes a transaction, or nothing when it can't be undone. Resolves with the objects
+ * that it concerns.
+ */
 export async function undo(
   parts: Parts,
   { writer, undone }: { readonly writer: Writer; readonly undone: Tid },
@@ -28,14 +31,16 @@ export async function undo(
   const { oids } = await new History(parts).transaction(undone, { signal });
   const stored = await inParallel(oids, (oid) => isStoredBy(parts, { oid, undone }, signal));
   const concerned = oids.filter((_, at) => stored[at]);
+  const writes: Write[] = [];
   for (const group of byPartition(concerned, writer)) {
     const serials = await undoSerials(parts, { writer, undone, oids: group }, signal);
     for (const oid of group) {
       const serial = serials.get(oid);
       if (serial === undefined) throw notUndoable(undone, `nothing is known of ${hexId(oid)}`);
-      await undoObject(parts, { writer, undone, oid, serial }, signal);
+      writes.push(await undoing(parts, { writer, undone, oid, serial }, signal));
     }
   }
+  for (const write of writes) await writer.send(write, signal);
   await writer.settled(signal);
   return concerned;
 }
@@ -100,7 +105,8 @@ async function undoSerials(
   }
 }
 
-async function undoObject(
+/** What to store so as to undo what a transaction did to one object. */
+async function undoing(
   parts: Parts,
   { writer, undone, oid, serial: { currentSerial: base, undoSerial, isCurrent } }: {
     readonly writer: Writer;
@@ -109,11 +115,9 @@ async function undoObject(
     readonly serial: UndoSerial;
   },
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<Write> {
   const write = { oid, kind: "store" as const, base };
-  if (isCurrent) {
-    return await writer.send(newWrite({ ...write, data: null, dataSerial: undoSerial }), signal);
-  }
+  if (isCurrent) return newWrite({ ...write, data: null, dataSerial: undoSerial });
   const { resolveConflict } = parts.options;
   const changed = `object ${hexId(oid)} was changed by a later transaction`;
   if (resolveConflict === undefined || undoSerial === null) throw notUndoable(undone, changed);
@@ -130,5 +134,5 @@ async function undoObject(
     assertNotAborted(signal);
     throw notUndoable(undone, changed, cause);
   }
-  await writer.send(newWrite({ ...write, data, dataSerial: null }), signal);
+  return newWrite({ ...write, data, dataSerial: null });
 }

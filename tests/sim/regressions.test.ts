@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { AskPartitionList, TweakPartitionTable } from "../../gen/packets.ts";
-import { StorageLostError } from "../../nodes/client/errors.ts";
-import { partitionOf, ZERO_TID } from "../../nodes/codec/ids.ts";
+import { StorageLostError, UndoError } from "../../nodes/client/errors.ts";
+import { type Oid, partitionOf, type Tid, ZERO_TID } from "../../nodes/codec/ids.ts";
 import { ClientService } from "../../nodes/storage/clients/client_service.ts";
 import { SimulatedCluster } from "./cluster.ts";
 import { replace } from "./mutants/plant.ts";
@@ -62,6 +62,41 @@ Deno.test("a partition that moves takes no storage out of the cluster", async ()
   })());
   await cluster.untilComplete();
   assert.deepEqual(world.eventLog.filter((line) => line.includes("unknown ttid")), []);
+  await client.close();
+  await cluster.stop();
+});
+
+Deno.test("an undo that is impossible for one object leaves all as they are", async () => {
+  const cluster = await SimulatedCluster.start({
+    seed: 1,
+    storages: 1,
+    partitions: 2,
+    replicas: 0,
+  });
+  const client = await cluster.client("client1");
+  await cluster.world.run((async () => {
+    const oids = [await client.newOid(), await client.newOid(), await client.newOid()];
+    const change = async (changed: readonly Oid[], value: number) => {
+      let tid: Tid | null = null;
+      await client.transact(async (tx) => {
+        for (const oid of changed) {
+          if (value > 1) await tx.load(oid);
+          tx.store(oid, new Uint8Array([value]), value > 1 ? {} : { serial: ZERO_TID });
+        }
+      }, { committed: (committed) => tid = committed });
+      assert.ok(tid !== null);
+      return tid;
+    };
+    await change(oids, 1);
+    const undone = await change(oids, 2);
+    await change(oids.slice(-1), 3);
+    await using tx = await client.begin();
+    await assert.rejects(tx.undo(undone), UndoError);
+    // Whoever goes on all the same must not commit half of it.
+    await tx.finish();
+    const values = await Promise.all(oids.map(async (oid) => [...(await client.load(oid)).data]));
+    assert.deepEqual(values, [[2], [2], [3]]);
+  })());
   await client.close();
   await cluster.stop();
 });
