@@ -5,6 +5,7 @@ import {
   AskLockInformation,
   AskObject,
   AskObjectUndoSerial,
+  AskPack,
   NotifyUnlockInformation,
 } from "../../gen/packets.ts";
 import type { Oid, Tid } from "../../nodes/codec/ids.ts";
@@ -179,4 +180,22 @@ Deno.test("an aborted undo frees the data that it took", async () => {
   await stage.stop();
   assert.deepEqual(stage.onDisk("SELECT * FROM tobj"), []);
   assert.equal(stage.onDisk("SELECT * FROM data").length, 2);
+});
+
+Deno.test("what was packed can't be undone: its undo would look like a deletion", async () => {
+  await using stage = await Stage.operating({ partitions: 4 });
+  const client = await stage.client();
+  await stage.commit(client, A, [{ oid: o(1), data: "foo" }]);
+  await stage.commit(client, B, [{ oid: o(1), serial: A, data: "bar" }]);
+  await stage.commit(client, C, [{ oid: o(1), serial: B, data: "baz" }]);
+  await stage.master.ask(AskPack, { tid: B });
+  await assert.rejects(undoSerials(client, D, { tid: B, oids: [o(1)] }), {
+    code: "OID_NOT_FOUND",
+    message: "00000000000000ca is not after the last pack",
+  });
+  assert.deepEqual(await undo(stage, client, { ttid: D, tid: C, oid: o(1) }), {
+    currentSerial: C,
+    undoSerial: B,
+    isCurrent: true,
+  });
 });

@@ -138,6 +138,11 @@ export class Reads {
   > {
     const { assignment, backend, transactions } = this.#context;
     for (const oid of oids) assignment.requireReadable(assignment.partition(oid));
+    const { packTid } = backend.settings;
+    if (packTid !== null && undoneTid <= packTid) {
+      // What it replaced may be packed: it would look like a creation, whose undo is a deletion.
+      throw new Refusal("OID_NOT_FOUND", `${hexId(undoneTid)} is not after the last pack`);
+    }
     const undoSerials = new Map<Oid, UndoSerial>();
     const stores = transactions.get(ttid)?.stores;
     const found = inTurn(oids, (oid) => {
