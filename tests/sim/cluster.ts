@@ -20,6 +20,8 @@ const STORAGE_PORT = 20_000;
 const ADMIN_PORT = 9_999;
 /** The pause between two looks at something that tells nobody of its changes. */
 const LOOK_MS = 200;
+/** How long it may take until the admin has heard of what happened last. */
+const NEWS_MS = 500;
 /** Virtual time that a cluster may take to come to a state. */
 const WAIT_LIMIT_MS = 120_000;
 
@@ -155,6 +157,7 @@ export class SimulatedCluster {
   async untilComplete(): Promise<void> {
     const { partitions, replicas, storages } = this.#options;
     const copies = Math.min(storages, replicas + 1);
+    await this.world.runFor(NEWS_MS);
     await this.#until(async () => {
       const { rows } = await this.control(p.AskPartitionList, {
         minOffset: 0,
