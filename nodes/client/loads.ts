@@ -36,7 +36,9 @@ export class Loads {
    * The newest revision older than `before`. Rejects with a NotFoundError when there is none.
    */
   async loadBefore(oid: Oid, before: Tid, options?: WaitOptions): Promise<Revision> {
-    const cached = this.#view.cache.load(oid, before);
+    const { cache, lastTid } = this.#view;
+    // The cache knows nothing of what came after the last transaction that was told of.
+    const cached = before <= after(lastTid) ? cache.load(oid, before) : undefined;
     if (cached !== undefined) return { ...cached, data: cached.data.slice() };
     return await this.#loadAndCache(oid, { oid, at: null, before }, options);
   }
