@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { Command } from "./command.ts";
 import type { Model, Scene } from "./scene.ts";
 
+/** How long it may take until all have heard of a crash. */
+const NEWS_MS = 500;
+
 /** A client learns of all that was committed. */
 export class Sync extends Command {
   constructor(readonly client: number) {
@@ -60,6 +63,7 @@ export class Crash extends Command {
     cluster.crash(this.node);
     if (this.node === "master") await cluster.startMaster();
     else await cluster.startStorage(this.node === "storage1" ? 1 : 2);
+    await cluster.world.runFor(NEWS_MS);
     await cluster.untilState("RUNNING");
     model.isComplete = false;
     for (const open of model.open.values()) {

@@ -78,6 +78,8 @@ abstract class OnObject extends InTransaction {
   isPossible(model: Model, open: OpenTransaction): boolean {
     const oid = model.object(this.object);
     if (oid === undefined || model.isTouched(oid, this.slot)) return false;
+    // Whoever has stored it already would know better.
+    if (this.isStale && (open.writes.has(oid) || open.checks.has(oid))) return false;
     return this.baseOf(model, oid) !== undefined && this.isPossibleFor(oid, open);
   }
 
@@ -94,9 +96,8 @@ abstract class OnObject extends InTransaction {
     assert.ok(oid !== undefined);
     const base = this.baseOf(model, oid);
     assert.ok(base !== undefined);
-    const isOwn = open.writes.has(oid) || open.checks.has(oid);
     open.touched.add(oid);
-    if (this.isStale && !isOwn) open.fate = "conflict";
+    if (this.isStale) open.fate = "conflict";
     try {
       await scene.run(this.send(scene, oid, base));
     } catch (error) {

@@ -6,6 +6,9 @@ import { type Nid, nid as asNid } from "../../../nodes/codec/ids.ts";
 import type { SimulatedCluster } from "../cluster.ts";
 import type { RunOptions } from "./options.ts";
 
+/** How long it may take until storages have heard that clients are gone. */
+const NEWS_MS = 500;
+
 const TRANSACTIONS =
   "SELECT tid, oids, user, description, ext, ttid FROM trans WHERE partition = $ ORDER BY tid";
 const OBJECTS = "SELECT oid, tid, value_tid, hash, compression, value FROM obj " +
@@ -17,6 +20,8 @@ export async function assertAtRest(cluster: SimulatedCluster, options: RunOption
     cluster.control(AskPartitionList, { minOffset: 0, maxOffset: 0, nid: null }),
   ) ?? { rows: [] };
   assert.equal(rows.length, options.partitions);
+  // Storages forget what clients left unfinished once they hear that those are gone.
+  await cluster.world.runFor(NEWS_MS);
   await cluster.stop();
   const numbers = Array.from({ length: options.storages }, (_, at) => at + 1);
   const storages = new Map<Nid | null, number>();
