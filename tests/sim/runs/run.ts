@@ -20,6 +20,9 @@ import { assertAtRest } from "./rest.ts";
  */
 export const PROGRESS_LIMIT_MS = 60_000;
 
+/** How long somebody impatient waits at most for the end of a commit. */
+const MAX_PATIENCE_MS = 30;
+
 /** How many violations a message shows. */
 const SHOWN_VIOLATIONS = 10;
 
@@ -80,7 +83,10 @@ class Run {
       cacheBytes: this.#options.cacheBytes,
       ...merge && { resolveConflict: (conflict) => recorder.resolve(conflict, merge) },
     });
-    const recorded = new RecordedClient(name, client, recorder);
+    const recorded = new RecordedClient(name, client, {
+      recorder,
+      patience: () => this.#wait(MAX_PATIENCE_MS),
+    });
     this.#clients.set(name, recorded);
     return recorded;
   }
@@ -146,8 +152,12 @@ class Run {
   #pause(): Promise<void> {
     const { pauseMs } = this.#options;
     if (pauseMs === 0 || this.#random.oneIn(2)) return Promise.resolve();
+    return this.#wait(pauseMs);
+  }
+
+  #wait(maxMs: number): Promise<void> {
     const { clock } = this.#cluster.world;
-    const endMs = clock.nowMs + this.#random.between(0, pauseMs);
+    const endMs = clock.nowMs + this.#random.between(0, maxMs);
     return new Promise((resolve) => clock.at(endMs, resolve));
   }
 

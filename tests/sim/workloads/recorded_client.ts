@@ -7,6 +7,7 @@
 import type { Client } from "../../../nodes/client/client.ts";
 import {
   CreationUndoneError,
+  DeadlineError,
   NotFoundError,
   UnknownOutcomeError,
 } from "../../../nodes/client/errors.ts";
@@ -31,8 +32,13 @@ export interface StepTransaction {
 
 export type Step<T> = (tx: StepTransaction) => Promise<T>;
 
-/** How a step is run; what is given up gets through its vote, and is then aborted. */
-export type Style = "transact" | "phases" | "given up";
+/**
+ * How a step is run. What is given up gets through its vote, and is then aborted. Who is impatient
+ * does not wait for the end of the commit; the curious ask later what became of it.
+ */
+export const STYLES = ["transact", "phases", "given up", "impatient", "curious"] as const;
+
+export type Style = (typeof STYLES)[number];
 
 /** What became of a step; a step that only reads is committed as null. */
 export type Outcome<T> =
@@ -40,7 +46,17 @@ export type Outcome<T> =
   | { readonly kind: "aborted" | "unknown"; readonly error: NeoError | null };
 
 export class RecordedClient {
-  constructor(readonly name: string, readonly client: Client, readonly recorder: Recorder) {
+  readonly recorder: Recorder;
+  readonly #patience: () => Promise<void>;
+
+  /** Who is impatient ends a wait when the promise of `patience` resolves. */
+  constructor(
+    readonly name: string,
+    readonly client: Client,
+    { recorder, patience }: { readonly recorder: Recorder; readonly patience: () => Promise<void> },
+  ) {
+    this.recorder = recorder;
+    this.#patience = patience;
     recorder.opened(name, client);
   }
 
@@ -51,7 +67,7 @@ export class RecordedClient {
   /** Runs a step. Rejects with what only the step itself can be guilty of. */
   async run<T>(style: Style, step: Step<T>): Promise<Outcome<T>> {
     if (style === "transact") return await this.#transact(step);
-    return await this.#inPhases(step, { givenUp: style === "given up" });
+    return await this.#inPhases(step, style);
   }
 
   async #transact<T>(step: Step<T>): Promise<Outcome<T>> {
@@ -83,10 +99,7 @@ export class RecordedClient {
     }
   }
 
-  async #inPhases<T>(
-    step: Step<T>,
-    { givenUp }: { readonly givenUp: boolean },
-  ): Promise<Outcome<T>> {
+  async #inPhases<T>(step: Step<T>, style: Style): Promise<Outcome<T>> {
     const { client, recorder } = this;
     let end = (_: Tid | "aborted" | "unknown") => {};
     try {
@@ -101,16 +114,30 @@ export class RecordedClient {
         return { kind: "committed", tid: null, result };
       }
       await transaction.vote();
-      if (givenUp) {
+      if (style === "given up") {
         end("aborted");
         return { kind: "aborted", error: null };
       }
       recorder.finish(name);
-      const tid = await transaction.finish();
-      end(tid);
+      const tid = await this.#finish(transaction, style);
+      end(tid ?? "aborted");
+      if (tid === null) return { kind: "aborted", error: null };
       return { kind: "committed", tid, result };
     } catch (error) {
       return { kind: failed(error, end), error: expected(error) };
+    }
+  }
+
+  /** Resolves with the transaction's id; with null when it turned out not to be committed. */
+  async #finish(transaction: Transaction, style: Style): Promise<Tid | null> {
+    if (style === "phases") return await transaction.finish();
+    const impatience = new AbortController();
+    void this.#patience().then(() => impatience.abort(new DeadlineError("enough")));
+    try {
+      return await transaction.finish({ signal: impatience.signal });
+    } catch (error) {
+      if (style !== "curious" || !(error instanceof UnknownOutcomeError)) throw error;
+      return await this.client.outcome(error.ttid);
     }
   }
 }

@@ -1,7 +1,13 @@
 /** What clients do in a run, and what has to hold whatever happens to them meanwhile. */
 
 import type { Random } from "../random.ts";
-import type { RecordedClient, Step, StepTransaction, Style } from "./recorded_client.ts";
+import {
+  type RecordedClient,
+  type Step,
+  type StepTransaction,
+  type Style,
+  STYLES,
+} from "./recorded_client.ts";
 import type { Merge } from "./recorder.ts";
 
 /** Where a step is run. */
@@ -53,13 +59,13 @@ export class Tally {
   }
 }
 
-/** One transaction in so many is given up after its vote. */
-const GIVEN_UP_ONE_IN = 12;
+/** One transaction in so many is run in one of the rarer ways. */
+const RARE_ONE_IN = 6;
 
 /** Any way to run a transaction. */
 export function anyStyle(random: Random): Style {
-  if (random.oneIn(GIVEN_UP_ONE_IN)) return "given up";
-  return random.oneIn(2) ? "transact" : "phases";
+  if (!random.oneIn(RARE_ONE_IN)) return random.oneIn(2) ? "transact" : "phases";
+  return STYLES[random.below(STYLES.length)] ?? "phases";
 }
 
 /** Some of `items`, in an order that is different each time. */
