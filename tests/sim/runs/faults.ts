@@ -57,8 +57,10 @@ async function moment({ cluster: { world }, random, events }: FaultOptions): Pro
   let seen = events.length;
   const isThere = () => {
     while (seen < events.length) if (events[seen++]?.kind === kind) return true;
-    return world.clock.nowMs > endMs;
+    return world.clock.nowMs >= endMs;
   };
+  // Clients may have nothing left to do, so that nothing at all would happen.
+  world.clock.at(endMs, () => {});
   await world.run(isThere);
 }
 
