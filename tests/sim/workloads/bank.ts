@@ -1,7 +1,8 @@
 /** Transfers between accounts: the sum is the same in each snapshot. */
 
 import type { Oid } from "../../../nodes/codec/ids.ts";
-import type { RecordedClient, StepTransaction } from "./recorded_client.ts";
+import type { RecordedClient } from "./recorded_client.ts";
+import type { StepTransaction } from "./step_transaction.ts";
 import { anyStyle, numberOf, type Place, someOf, type Workload } from "./workload.ts";
 
 const ACCOUNTS = 8;

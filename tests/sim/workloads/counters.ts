@@ -4,8 +4,9 @@
  */
 
 import type { Oid } from "../../../nodes/codec/ids.ts";
-import type { RecordedClient, StepTransaction } from "./recorded_client.ts";
+import type { RecordedClient } from "./recorded_client.ts";
 import type { Merge } from "./recorder.ts";
+import type { StepTransaction } from "./step_transaction.ts";
 import { numberOf, type Place, someOf, Tally, type Workload } from "./workload.ts";
 
 export interface CountersOptions {

@@ -5,7 +5,8 @@
  */
 
 import { type Oid, oid as asOid } from "../../../nodes/codec/ids.ts";
-import type { RecordedClient, StepTransaction } from "./recorded_client.ts";
+import type { RecordedClient } from "./recorded_client.ts";
+import type { StepTransaction } from "./step_transaction.ts";
 import { numberOf, type Place, Tally, type Workload } from "./workload.ts";
 
 /** One step in so many deletes the newest entry instead. */

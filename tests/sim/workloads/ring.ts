@@ -1,7 +1,8 @@
 /** Objects in a ring, each of which refers to the next: moving one keeps it a ring. */
 
 import { type Oid, oid as asOid } from "../../../nodes/codec/ids.ts";
-import type { RecordedClient, StepTransaction } from "./recorded_client.ts";
+import type { RecordedClient } from "./recorded_client.ts";
+import type { StepTransaction } from "./step_transaction.ts";
 import { anyStyle, type Place, someOf, type Workload } from "./workload.ts";
 
 const LENGTH = 9;

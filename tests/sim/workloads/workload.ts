@@ -1,14 +1,9 @@
 /** What clients do in a run, and what has to hold whatever happens to them meanwhile. */
 
 import type { Random } from "../random.ts";
-import {
-  type RecordedClient,
-  type Step,
-  type StepTransaction,
-  type Style,
-  STYLES,
-} from "./recorded_client.ts";
+import { type RecordedClient, type Step, type Style, STYLES } from "./recorded_client.ts";
 import type { Merge } from "./recorder.ts";
+import type { StepTransaction } from "./step_transaction.ts";
 
 /** Where a step is run. */
 export interface Place {
