@@ -30,11 +30,19 @@ export function addTid(id: Tid, steps: number): Tid {
   return join(highOf(minute), sum - minutes * LOW_RANGE);
 }
 
-/** A tid as people read it: UTC, with microseconds, as neoctl prints it. */
+/**
+ * A tid as people read it: UTC, with microseconds, as neoctl prints it. It says what the tid holds,
+ * also where no calendar has such a day, so that different tids have different texts.
+ */
 export function tidTimeText(id: Tid): string {
-  const minute = new Date(minuteOf(high(id))).toISOString().slice(0, 16).replace("T", " ");
-  const seconds = low(id) / LOW_RANGE * 60;
-  return `${minute}:${seconds.toFixed(6).padStart(9, "0")}`;
+  const { year, month, day, hour, minute } = fieldsOf(high(id));
+  const seconds = (low(id) / LOW_RANGE * 60).toFixed(6).padStart(9, "0");
+  return `${year}-${twoDigits(month + 1)}-${twoDigits(day + 1)} ` +
+    `${twoDigits(hour)}:${twoDigits(minute)}:${seconds}`;
+}
+
+function twoDigits(value: number): string {
+  return String(value).padStart(2, "0");
 }
 
 function high(id: Tid): number {
@@ -56,15 +64,21 @@ function highOf(minuteMs: number): number {
   return hours * 60 + date.getUTCMinutes();
 }
 
-function minuteOf(high: number): number {
+/** What the upper half of a tid holds; months and days count from 0. */
+function fieldsOf(high: number) {
   const hours = Math.floor(high / 60);
   const days = Math.floor(hours / 24);
   const months = Math.floor(days / 31);
-  return Date.UTC(
-    1900 + Math.floor(months / 12),
-    months % 12,
-    days % 31 + 1,
-    hours % 24,
-    high % 60,
-  );
+  return {
+    year: 1900 + Math.floor(months / 12),
+    month: months % 12,
+    day: days % 31,
+    hour: hours % 24,
+    minute: high % 60,
+  };
+}
+
+function minuteOf(high: number): number {
+  const { year, month, day, hour, minute } = fieldsOf(high);
+  return Date.UTC(year, month, day + 1, hour, minute);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { hexId, MAX_ID, type Tid, tid } from "../../nodes/codec/ids.ts";
+import { hexId, MAX_ID, MAX_TID, type Tid, tid } from "../../nodes/codec/ids.ts";
 import { addTid, tidFromTime, tidTimeText, timeOfTid } from "../../nodes/cluster/tid_time.ts";
 
 // As NEO 1.11 has them.
@@ -23,6 +23,12 @@ Deno.test("the tid 0 is the start of 1900", () => {
   assert.equal(tidTimeText(tid(0n)), "1900-01-01 00:00:00.000000");
   assert.equal(timeOfTid(tid(0n)), Date.UTC(1900, 0, 1));
   assert.equal(tidFromTime(Date.UTC(1900, 0, 1)), 0n);
+});
+
+Deno.test("a day that no calendar has is shown as it is", () => {
+  const high = BigInt(((((2023 - 1900) * 12 + 1) * 31 + 29) * 24 + 7) * 60 + 5);
+  assert.equal(tidTimeText(tid(high << 32n)), "2023-02-30 07:05:00.000000");
+  assert.equal(tidTimeText(MAX_TID), "5908-11-23 02:07:60.000000");
 });
 
 /** Times from 1900 to 2900, with fractions of milliseconds. */
