@@ -90,7 +90,8 @@ export class Transaction implements AsyncDisposable {
     this.#assertState("open");
     assertNotAborted(signal);
     const { oid, base } = write;
-    const committed = this.#writer.writes.resolved.get(oid);
+    const { writes } = this.#writer;
+    const committed = writes.resolved.get(oid) ?? newerBase(writes.get(oid), base);
     if (committed !== undefined) throw new ConflictError({ oid, base, committed });
     await this.#writer.send(newWrite({ ...write, dataSerial: null }), signal);
   }
@@ -170,4 +171,16 @@ export class Transaction implements AsyncDisposable {
       `transaction ${hexId(this.ttid)}: expected it to be ${expected}, found it ${this.#state}`,
     );
   }
+}
+
+/**
+ * The revision that an earlier write of the object was based on, if that is newer: storages do not
+ * look at the base again once they have locked an object. What follows an undo is based on what
+ * the undo goes back to.
+ */
+function newerBase(earlier: Write | undefined, base: Tid): Tid | undefined {
+  if (earlier === undefined || earlier.dataSerial !== null || earlier.base <= base) {
+    return undefined;
+  }
+  return earlier.base;
 }

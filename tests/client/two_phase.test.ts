@@ -36,6 +36,20 @@ Deno.test("transactions in two phases", async (t) => {
       await tx.finish();
       assert.equal(await latest(other, oid), "three");
     });
+    await t.step("conflict with themselves where they go back behind what they know", async () => {
+      const oid = await create(client, "one");
+      const first = (await client.load(oid)).serial;
+      const second = await change(client, oid, "two");
+      await using tx = await client.begin();
+      await tx.store(oid, { data: bytes("three"), serial: second });
+      await assert.rejects(tx.store(oid, { data: bytes("not this"), serial: first }), (error) => {
+        assert.ok(error instanceof ConflictError);
+        assert.deepEqual([error.oid, error.base, error.committed], [oid, first, second]);
+        return true;
+      });
+      await tx.finish();
+      assert.equal(await latest(other, oid), "three");
+    });
     await t.step("vote on all that was stored, awaited or not", async () => {
       await using fresh = await connect(cluster.url);
       const oids = [await fresh.newOid(), await fresh.newOid(), await fresh.newOid()];

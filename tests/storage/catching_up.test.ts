@@ -52,6 +52,22 @@ for (const later of [false, true]) {
     assert.equal(await ledger.lastTid(o(1)), t(210));
   });
 
+  Deno.test(`an object may be stored again on an older base, with a lock or without${how}`, async () => {
+    await using ledger = new Ledger({ partitions: 1, later });
+    await ledger.store(t(100), { oid: o(1), data: "one" });
+    await ledger.commit(t(100), t(110));
+    assert.equal(await ledger.store(t(200), { oid: o(1), serial: t(110), data: "two" }), null);
+    assert.equal(await ledger.store(t(200), { oid: o(1), serial: t(50), data: "three" }), null);
+    ledger.transactions.abort(t(200));
+    ledger.transactions.outdated([0]);
+    const again = { oid: o(1), serial: t(110), data: "two" };
+    assert.equal(await ledger.store(t(300), again), ZERO_TID);
+    assert.equal(await ledger.store(t(300), { ...again, serial: t(50) }), ZERO_TID);
+    ledger.transactions.replicated(0, t(110));
+    await ledger.commit(t(300), t(310));
+    assert.equal(await ledger.lastTid(o(1)), t(310));
+  });
+
   Deno.test(`no vote for a write that was lost, of which nobody told its client${how}`, async () => {
     await using ledger = new Ledger({ partitions: 1, later });
     ledger.transactions.outdated([0]);

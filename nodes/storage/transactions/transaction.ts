@@ -17,8 +17,13 @@ export class Transaction {
   hasMetadata = false;
   /** Whether it was committed or aborted. */
   ended = false;
-  /** On which revision each of its objects is based, those that it only checks included. */
+  /**
+   * On which revision each of its objects is based, those that it only checks included: what the
+   * client said last. {@link base} sets it.
+   */
   readonly serials = new Map<Oid, Tid>();
+  /** Objects that it has based on a newer revision before. */
+  readonly #newerBases = new Map<Oid, Tid>();
   /** What it stores. */
   readonly stores = new Map<Oid, PendingStore>();
   /** Objects that were accepted without a lock, because their cells here are not complete. */
@@ -28,6 +33,22 @@ export class Transaction {
 
   constructor(readonly ttid: Tid, readonly client: Nid) {
     this.lockingTid = ttid;
+  }
+
+  /** The client has stored or checked an object that is based on `serial`. */
+  base(oid: Oid, serial: Tid): void {
+    const before = this.newestBase(oid);
+    if (before !== undefined && before > serial) this.#newerBases.set(oid, before);
+    else this.#newerBases.delete(oid);
+    this.serials.set(oid, serial);
+  }
+
+  /**
+   * The newest revision that it was ever based on. A storage with a lock lets a transaction that
+   * was current store the object again, whatever it is based on then: so must one without.
+   */
+  newestBase(oid: Oid): Tid | undefined {
+    return this.#newerBases.get(oid) ?? this.serials.get(oid);
   }
 
   /** Refuses to change what has voted. */
@@ -63,6 +84,7 @@ export class Transaction {
     const id = this.stores.get(oid)?.dataId ?? null;
     this.stores.delete(oid);
     this.serials.delete(oid);
+    this.#newerBases.delete(oid);
     this.lockless.delete(oid);
     return id === null ? [] : [id];
   }

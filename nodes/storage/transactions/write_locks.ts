@@ -74,7 +74,7 @@ export class WriteLocks implements GivenLocks {
     if (catchingUp.isReplicating(offset)) {
       if (isRebasing) return "wait";
       transaction.lockless.add(oid);
-      transaction.serials.set(oid, serial);
+      transaction.base(oid, serial);
       return "lockless";
     }
     const holder = this.#holders.get(oid);
@@ -88,7 +88,7 @@ export class WriteLocks implements GivenLocks {
     if (isOther && (holder.lockingTid < transaction.lockingTid || holder.voted)) return "wait";
     if (transaction.lockless.has(oid)) {
       // The lock's holder only delays newcomers; readable cells check for conflicts.
-      transaction.serials.set(oid, serial);
+      transaction.base(oid, serial);
       return "lockless";
     }
     if (isOther) {
@@ -106,7 +106,7 @@ export class WriteLocks implements GivenLocks {
   }): LockOutcome {
     if (current !== null && current !== serial) return current;
     this.#holders.set(oid, transaction);
-    transaction.serials.set(oid, serial);
+    transaction.base(oid, serial);
     return "locked";
   }
 
@@ -150,7 +150,7 @@ export class WriteLocks implements GivenLocks {
     return inTurn(given, ([oid, transaction]) => {
       transaction.lockless.delete(oid);
       return then(objects.lastTid(oid), (current) => {
-        if (current === null || current === transaction.serials.get(oid)) return;
+        if (current === null || current === transaction.newestBase(oid)) return;
         if (this.#holders.get(oid) !== transaction) return;
         this.#holders.delete(oid);
         dropped(transaction, oid);
