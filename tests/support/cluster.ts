@@ -51,6 +51,8 @@ export interface ClusterOptions {
   readonly tls?: TlsFiles | null;
   /** Whether to start operation and wait for it; true where absent. */
   readonly operational?: boolean;
+  /** Whether each storage listens where it did before when it comes back; false where absent. */
+  readonly storagesStay?: boolean;
 }
 
 export interface StorageOptions {
@@ -59,6 +61,13 @@ export interface StorageOptions {
   readonly maker: Maker;
   /** The cluster's TLS files where absent. */
   readonly tls?: TlsFiles | null;
+}
+
+/** How a node was started, but for its maker. */
+interface Place {
+  readonly role: Role;
+  readonly tls: TlsFiles | null;
+  readonly args: readonly string[];
 }
 
 /** How long a cluster may take to reach a state. */
@@ -79,9 +88,16 @@ export class Cluster implements AsyncDisposable {
   readonly tls: TlsFiles | null;
   readonly nodes = new Map<string, Child>();
   readonly #options: ClusterOptions;
+  /** By the names of nodes. */
+  readonly #places = new Map<string, Place>();
+  readonly #storagePorts: readonly number[];
 
   private constructor(options: ClusterOptions) {
-    const [adminPort, ...masterPorts] = freePorts(2 + (options.spares?.length ?? 0));
+    const masters = 1 + (options.spares?.length ?? 0);
+    const storages = options.storagesStay === true ? options.storages.length : 0;
+    const [adminPort, ...ports] = freePorts(1 + masters + storages);
+    const masterPorts = ports.slice(0, masters);
+    this.#storagePorts = ports.slice(masters);
     this.#options = options;
     this.name = options.name ?? "test";
     this.tls = options.tls ?? null;
@@ -120,15 +136,24 @@ export class Cluster implements AsyncDisposable {
 
   /** Starts one storage node on its database in the cluster's directory. */
   startStorage(options: StorageOptions): Child {
-    return this.#startNode(`storage${options.number}`, {
-      maker: options.maker,
+    const { number, maker } = options;
+    return this.#startNode(`storage${number}`, maker, {
       role: "storage",
       tls: options.tls === undefined ? this.tls : options.tls,
       args: [
-        ...["--bind", "127.0.0.1:0", "--adapter", "SQLite"],
-        ...["--database", `${this.#options.directory}/storage${options.number}.sqlite`],
+        ...["--bind", `127.0.0.1:${this.#storagePorts[number - 1] ?? 0}`],
+        ...["--adapter", "SQLite"],
+        ...["--database", `${this.#options.directory}/storage${number}.sqlite`],
       ],
     });
+  }
+
+  /** Ends a node, and starts one of `maker` in its place, on the same database and address. */
+  async replace(name: string, maker: Maker): Promise<void> {
+    const place = this.#places.get(name);
+    if (place === undefined) throw new Error(`no ${name} among ${[...this.#places.keys()]}`);
+    await this.node(name).terminate();
+    this.#startNode(name, maker, place);
   }
 
   /** Runs the control command that was given with the cluster's options. */
@@ -172,8 +197,7 @@ export class Cluster implements AsyncDisposable {
     const wanted = operational ?? true;
     for (const [index, maker] of [master, ...spares ?? []].entries()) {
       const address = this.masterAddresses[index] ?? "";
-      this.#startNode(index === 0 ? "master" : `spare${index}`, {
-        maker,
+      this.#startNode(index === 0 ? "master" : `spare${index}`, maker, {
         role: "master",
         tls: this.tls,
         args: [
@@ -189,8 +213,7 @@ export class Cluster implements AsyncDisposable {
     for (const [index, maker] of storages.entries()) {
       this.startStorage({ number: index + 1, maker });
     }
-    this.#startNode("admin", {
-      maker: admin ?? master,
+    this.#startNode("admin", admin ?? master, {
       role: "admin",
       tls: this.tls,
       args: ["--bind", this.adminAddress],
@@ -228,22 +251,18 @@ export class Cluster implements AsyncDisposable {
     this.nodes.clear();
   }
 
-  #startNode(name: string, node: {
-    readonly maker: Maker;
-    readonly role: Role;
-    readonly tls: TlsFiles | null;
-    readonly args: readonly string[];
-  }): Child {
+  #startNode(name: string, maker: Maker, place: Place): Child {
     const argv = [
-      ...node.maker.command(node.role),
+      ...maker.command(place.role),
       ...["--cluster", this.name, "--masters", this.masters],
       // A log file of NEO's is a database, ours is text.
-      ...["--logfile", `${this.#options.directory}/${name}.${node.maker.name}.log`],
-      ...tlsOptions(node.tls),
-      ...node.args,
+      ...["--logfile", `${this.#options.directory}/${name}.${maker.name}.log`],
+      ...tlsOptions(place.tls),
+      ...place.args,
     ];
-    const child = Child.start(argv, { name: `${name} (${node.maker.name})` });
+    const child = Child.start(argv, { name: `${name} (${maker.name})` });
     this.nodes.set(name, child);
+    this.#places.set(name, place);
     return child;
   }
 
