@@ -3,8 +3,9 @@
  * its end into an exit status.
  */
 
+import { parseAddress } from "../nodes/cluster/addresses.ts";
 import type { RunningNode } from "../nodes/cluster/node.ts";
-import type { NodeHost } from "../nodes/host/host.ts";
+import type { Address, Network, NodeHost } from "../nodes/host/host.ts";
 import { createNodeHost } from "../nodes/host/node.ts";
 import { logSink } from "./log.ts";
 import type { OptionValues } from "./options.ts";
@@ -14,7 +15,7 @@ export async function runNode(
   values: OptionValues,
   start: (host: NodeHost) => Promise<RunningNode>,
 ): Promise<number> {
-  const host = createNodeHost({ log: logSink(values) });
+  const host = nodeHost(values);
   const stopping = stopRequested(host, values.flag("until-input-ends"));
   const starting = start(host);
   // A node that is still starting is ended as it is: it has acknowledged nothing.
@@ -23,6 +24,25 @@ export async function runNode(
   void stopping.then(() => node.stop());
   await node.ended;
   return 0;
+}
+
+function nodeHost(values: OptionValues): NodeHost {
+  const host = createNodeHost({ log: logSink(values) });
+  const listen = values.text("listen");
+  if (listen === undefined) return host;
+  const hidden = parseAddress(listen, 0);
+  return { ...host, network: (tls) => behindProxy(host.network(tls), hidden) };
+}
+
+/** A network whose listeners are somewhere else than their peers believe. */
+function behindProxy(network: Network, hidden: Address): Network {
+  return {
+    connect: (address) => network.connect(address),
+    async listen(address, events) {
+      const listener = await network.listen(hidden, events);
+      return { address, close: () => listener.close() };
+    },
+  };
 }
 
 /** Resolves when this process is asked to stop. */

@@ -62,6 +62,13 @@ export function nodeOptionSpecs(
     ...TLS_OPTIONS,
     ...LOG_OPTIONS,
     {
+      flags: "--listen <address>",
+      kind: "text",
+      help: "where to listen instead, behind a proxy that peers reach at the address of --bind",
+      commandLineOnly: true,
+      hidden: true,
+    },
+    {
       flags: "--until-input-ends",
       kind: "flag",
       help: "stop when standard input ends: when the parent process is gone",
