@@ -1,6 +1,6 @@
 /**
  * The `neo` command: one way in to everything that is run from a shell. Also answers to the names
- * neomaster, neostorage, neoadmin and neoctl, when an executable is linked so.
+ * neomaster, neostorage, neoadmin, neoctl and neolog, when an executable is linked so.
  */
 
 import process from "node:process";
@@ -37,6 +37,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   ctl: {
     summary: "ask and steer a cluster through its admin node (neoctl)",
     load: async () => (await import("./commands/ctl.ts")).runControl,
+  },
+  log: {
+    summary: "show the logs of nodes (neolog)",
+    load: async () => (await import("./commands/log.ts")).runLog,
   },
   packet: {
     summary: "decode and encode packets of the protocol",
@@ -84,7 +88,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** The arguments as if the command had been called `neo`: `neomaster -c x` is `master -c x`. */
 export function argumentsFor(executable: string, args: readonly string[]): readonly string[] {
-  const found = /^neo(master|storage|admin|ctl)(\.exe)?$/.exec(
+  const found = /^neo(master|storage|admin|ctl|log)(\.exe)?$/.exec(
     executable.split(/[/\\]/).at(-1) ?? "",
   );
   return found?.[1] === undefined ? args : [found[1], ...args];

@@ -22,6 +22,10 @@ export interface OptionSpec {
   readonly default?: string;
   readonly choices?: readonly string[];
   readonly required?: true;
+  /** Whether it may be given several times: then see {@link OptionValues.texts}. */
+  readonly repeatable?: true;
+  /** Whether an empty value means something. */
+  readonly mayBeEmpty?: true;
   /** Whether it is not read from the configuration file. */
   readonly commandLineOnly?: true;
   /** Whether `--help` does not speak of it. */
@@ -34,12 +38,12 @@ export class UsageError extends ConfigurationError {}
 /** The values of a command's options by their long names; an absent one is undefined. */
 export class OptionValues {
   readonly #specs: ReadonlyMap<string, OptionSpec>;
-  readonly #given: ReadonlyMap<string, string>;
+  readonly #given: ReadonlyMap<string, readonly string[]>;
   readonly #section: Section;
 
   constructor(
     specs: ReadonlyMap<string, OptionSpec>,
-    given: ReadonlyMap<string, string>,
+    given: ReadonlyMap<string, readonly string[]>,
     section: Section,
   ) {
     this.#specs = specs;
@@ -53,7 +57,7 @@ export class OptionValues {
     if (value === undefined && spec.required) {
       throw new UsageError(`argument ${flagsText(spec)} is required`);
     }
-    if (value === "" && spec.kind !== "flag") {
+    if (value === "" && spec.kind !== "flag" && !spec.mayBeEmpty) {
       throw new UsageError(`argument ${flagsText(spec)}: value is empty`);
     }
     if (value !== undefined && spec.choices !== undefined && !spec.choices.includes(value)) {
@@ -67,11 +71,16 @@ export class OptionValues {
     if (spec.kind === "flag") this.flag(name);
   }
 
+  /** The texts of a repeatable option, in the order in which they were given. */
+  texts(name: string): readonly string[] {
+    return this.#given.get(name) ?? [];
+  }
+
   /** An option's text. */
   text(name: string): string | undefined {
     const spec = this.#specs.get(name);
     if (spec === undefined) throw new RangeError(`there is no option ${name}`);
-    const given = this.#given.get(name);
+    const given = this.#given.get(name)?.at(-1);
     if (given !== undefined) return given;
     const key = name.replaceAll("-", "_");
     const filed = spec.commandLineOnly ? undefined : this.#section.get(key);
@@ -126,6 +135,8 @@ export interface CommandSpec {
   readonly section?: string;
   /** The names of what follows the options, such as `[command...]`. */
   readonly arguments?: string;
+  /** Whether options may follow arguments; otherwise what does belongs to these. */
+  readonly interspersed?: true;
   readonly epilogue?: string;
 }
 
@@ -146,17 +157,17 @@ export function parseCommandLine(
   expandHome: (path: string) => string,
 ): CommandLine | null {
   const options = new Map(spec.options.map((option) => [longName(option), option]));
-  const given = new Map<string, string>();
+  const given = new Map<string, string[]>();
   const command = commandOf(spec);
   for (const [name, option] of options) {
     const added = new Option(option.flags, helpOf(option));
     added.argParser((value: string) => {
-      given.set(name, value);
+      given.set(name, [...option.repeatable ? given.get(name) ?? [] : [], value]);
       return value;
     });
     if (option.hidden) added.hideHelp();
     command.addOption(added);
-    if (option.kind === "flag") command.on(`option:${name}`, () => void given.set(name, "true"));
+    if (option.kind === "flag") command.on(`option:${name}`, () => void given.set(name, ["true"]));
   }
   try {
     command.parse(expandAbbreviations(args, [...options.keys(), "help"], spec), { from: "user" });
@@ -177,7 +188,7 @@ function commandOf(spec: CommandSpec) {
     .helpOption("-h, --help", "show this help and exit");
   if (spec.arguments === undefined) command.allowExcessArguments(false);
   // What follows the first argument belongs to it, options included.
-  else command.argument(spec.arguments).passThroughOptions();
+  else command.argument(spec.arguments).passThroughOptions(!spec.interspersed);
   if (spec.epilogue !== undefined) command.addHelpText("after", `\n${spec.epilogue}`);
   return command;
 }
@@ -207,7 +218,7 @@ function expandAbbreviations(
     if (names.includes(found[1]) || matches.length === 0) return arg;
     if (matches.length === 1) return `--${matches[0]}${found[2] ?? ""}`;
     // Options of a sub-command are not ours to judge.
-    if (spec.arguments !== undefined) return arg;
+    if (spec.arguments !== undefined && !spec.interspersed) return arg;
     throw new UsageError(
       `ambiguous option: ${arg} could match ${matches.map((name) => `--${name}`).join(", ")}`,
     );
@@ -216,14 +227,14 @@ function expandAbbreviations(
 
 function sectionOf(
   spec: CommandSpec,
-  given: ReadonlyMap<string, string>,
+  given: ReadonlyMap<string, readonly string[]>,
   readFile: ReadFile,
   expandHome: (path: string) => string,
 ): Section {
-  const file = given.get("file");
+  const file = given.get("file")?.at(-1);
   if (spec.section === undefined || file === undefined) return new Map();
   const text = readFile(expandHome(file));
-  const section = given.get("section") ?? spec.section;
+  const section = given.get("section")?.at(-1) ?? spec.section;
   if (text === null) {
     throw new ConfigurationError(`No section: '${section}' (there is no file ${file})`);
   }

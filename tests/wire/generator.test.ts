@@ -265,8 +265,10 @@ Deno.test("a second dialect compiles, and so do the files that it shares with th
     "flows.ts",
     "made_up.ts",
     "made_up_json.ts",
+    "made_up_log.ts",
     "neo_1_11.ts",
     "neo_1_11_json.ts",
+    "neo_1_11_log.ts",
     "packets.ts",
   ]);
   await using generated = await writeGenerated(files, "./packets.ts");

@@ -27,7 +27,7 @@ export function formatNodes(nodes: readonly NodeInformation[]): string {
 }
 
 /** Unix time in seconds as UTC; microseconds only where there are some. */
-function formatTime(timeS: number): string {
+export function formatTime(timeS: number): string {
   const whole = Math.floor(timeS);
   const micros = Math.round((timeS - whole) * MICROSECONDS);
   const carried = micros === MICROSECONDS;

@@ -6,6 +6,7 @@
 import { emitDialect } from "./dialect.ts";
 import { emitFlows } from "./flows.ts";
 import { emitJsonForm } from "./json_form.ts";
+import { emitLog } from "./log.ts";
 import { dialectName } from "./names.ts";
 import { emitPackets } from "./packets.ts";
 import { readProtocol } from "./schema.ts";
@@ -13,6 +14,7 @@ import { readProtocol } from "./schema.ts";
 /** The files of gen/ by name, as the text of a schema gives them. */
 export async function generate(schema: string): Promise<Map<string, string>> {
   const protocol = readProtocol(schema);
+  const logReader = Deno.readTextFileSync(new URL("neolog.py", import.meta.url));
   const files = new Map([
     ["packets.ts", emitPackets(protocol)],
     ["flows.ts", emitFlows(protocol)],
@@ -20,6 +22,7 @@ export async function generate(schema: string): Promise<Map<string, string>> {
   for (const dialect of Object.keys(protocol.dialects)) {
     files.set(`${dialectName(dialect)}.ts`, emitDialect(protocol, dialect));
     files.set(`${dialectName(dialect)}_json.ts`, emitJsonForm(protocol, dialect));
+    files.set(`${dialectName(dialect)}_log.ts`, await emitLog(protocol, dialect, logReader));
   }
   const formatted = [...files].map(async ([name, text]) => [name, await format(text)] as const);
   return new Map(await Promise.all(formatted));

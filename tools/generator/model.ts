@@ -37,6 +37,8 @@ export interface Packet {
   readonly description: string;
   readonly kind: "request" | "answer" | "notification";
   readonly codes: Readonly<Record<string, number>>;
+  /** What the log of a dialect calls it, where that is another name. */
+  readonly logNames: Readonly<Record<string, string>>;
   readonly answer: string | null;
   readonly processedWhenClosed: boolean;
   readonly mayBeDelayed: boolean;

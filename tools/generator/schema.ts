@@ -28,7 +28,10 @@ const reference = z.object({
 
 const packetKeywords = z.object({
   kind: z.enum(["request", "answer", "notification"]),
-  dialects: z.record(z.string(), z.object({ code: z.int().min(0).max(0xffff) })),
+  dialects: z.record(
+    z.string(),
+    z.object({ code: z.int().min(0).max(0xffff), logName: z.string().optional() }),
+  ),
   answer: z.string().nullable().default(null),
   processedWhenClosed: z.boolean().default(true),
   mayBeDelayed: z.boolean().default(false),
@@ -130,6 +133,11 @@ class SchemaReader {
     const codes = Object.fromEntries(
       Object.entries(dialects).map(([dialect, { code }]) => [dialect, code]),
     );
+    const logNames = Object.fromEntries(
+      Object.entries(dialects).flatMap(([dialect, { logName }]) =>
+        logName === undefined ? [] : [[dialect, logName]]
+      ),
+    );
     const fields = this.#fields(name, packetProperties.parse(found.properties).args.prefixItems);
     return {
       name,
@@ -137,6 +145,7 @@ class SchemaReader {
       description: found.description,
       kind,
       codes,
+      logNames,
       answer,
       processedWhenClosed,
       mayBeDelayed,
