@@ -48,7 +48,12 @@ export async function startStorage(host: NodeHost, options: StorageOptions): Pro
  */
 export async function resetStorage(host: NodeHost, options: StorageOptions): Promise<void> {
   const { cluster, database, dedup } = options;
-  const backend = openSqlite(host, database, { cluster, dedup, reset: true, failed: () => {} });
+  const backend = await openSqlite(host, database, {
+    cluster,
+    dedup,
+    reset: true,
+    failed: () => {},
+  });
   await backend.close({ commit: true });
 }
 
@@ -90,7 +95,7 @@ class StorageNode implements RunningNode {
     if (dynamicMasterList !== null) {
       openDynamicMasterList(this.#host, dynamicMasterList, this.#masters);
     }
-    const backend = openSqlite(this.#host, database, {
+    const backend = await openSqlite(this.#host, database, {
       cluster,
       dedup,
       reset: false,

@@ -9,14 +9,14 @@ for (const later of [false, true]) {
   const how = later ? " (a database that answers later)" : "";
 
   Deno.test(`a replicated cell without pending writes is told of at once${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 2, later });
+    await using ledger = await Ledger.open({ partitions: 2, later });
     ledger.transactions.outdated([1]);
     ledger.transactions.replicated(1, t(50));
     assert.deepEqual(ledger.news, [{ is: "replicated", offset: 1, tid: t(50) }]);
   });
 
   Deno.test(`a write that was accepted is locked when its cell is complete${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 2, later });
+    await using ledger = await Ledger.open({ partitions: 2, later });
     ledger.transactions.outdated([1]);
     assert.equal(await ledger.store(t(100), { oid: o(1), data: "one" }), ZERO_TID);
     ledger.transactions.replicated(1, t(50));
@@ -34,7 +34,7 @@ for (const later of [false, true]) {
   });
 
   Deno.test(`a cell with two pending writes of one object has to wait${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 1, later });
+    await using ledger = await Ledger.open({ partitions: 1, later });
     ledger.transactions.outdated([0]);
     assert.equal(await ledger.store(t(100), { oid: o(1), data: "one" }), ZERO_TID);
     assert.equal(await ledger.store(t(200), { oid: o(1), data: "two" }), ZERO_TID);
@@ -53,7 +53,7 @@ for (const later of [false, true]) {
   });
 
   Deno.test(`an object may be stored again on an older base, with a lock or without${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 1, later });
+    await using ledger = await Ledger.open({ partitions: 1, later });
     await ledger.store(t(100), { oid: o(1), data: "one" });
     await ledger.commit(t(100), t(110));
     assert.equal(await ledger.store(t(200), { oid: o(1), serial: t(110), data: "two" }), null);
@@ -69,7 +69,7 @@ for (const later of [false, true]) {
   });
 
   Deno.test(`no vote for a write that was lost, of which nobody told its client${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 1, later });
+    await using ledger = await Ledger.open({ partitions: 1, later });
     ledger.transactions.outdated([0]);
     assert.equal(await ledger.store(t(100), { oid: o(1), data: "one" }), ZERO_TID);
     assert.equal(await ledger.store(t(200), { oid: o(1), data: "two" }), ZERO_TID);
@@ -87,7 +87,7 @@ for (const later of [false, true]) {
   });
 
   Deno.test(`after a deadlock, accepted writes hold nothing up any more${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 2, later });
+    await using ledger = await Ledger.open({ partitions: 2, later });
     ledger.transactions.outdated([1]);
     await ledger.store(t(100), { oid: o(1), data: "one" });
     await ledger.store(t(200), { oid: o(1), data: "two" });
@@ -104,7 +104,7 @@ for (const later of [false, true]) {
   });
 
   Deno.test(`a readable cell uses locks again${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 1, later });
+    await using ledger = await Ledger.open({ partitions: 1, later });
     ledger.transactions.outdated([0]);
     ledger.transactions.replicated(0, t(50));
     ledger.transactions.catchingUp.forget(0);
@@ -114,7 +114,7 @@ for (const later of [false, true]) {
   });
 
   Deno.test(`two that ask for a free lock at once do not both get it${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 1, later });
+    await using ledger = await Ledger.open({ partitions: 1, later });
     const first = ledger.store(t(100), { oid: o(1), data: "one" });
     let settled = false;
     const second = ledger.store(t(200), { oid: o(1), data: "two" });
@@ -128,7 +128,7 @@ for (const later of [false, true]) {
   });
 
   Deno.test(`what is committed while a lock is asked for is a conflict${how}`, async () => {
-    await using ledger = new Ledger({ partitions: 1, later });
+    await using ledger = await Ledger.open({ partitions: 1, later });
     await ledger.store(t(100), { oid: o(1), data: "one" });
     await ledger.transactions.voteKnown(t(100));
     await ledger.transactions.lock({ ttid: t(100), tid: t(150) });

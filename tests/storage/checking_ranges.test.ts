@@ -34,7 +34,7 @@ async function withRows(
   tids: readonly number[],
   test: (context: Parameters<typeof checkTidRange>[0]) => Promise<void>,
 ): Promise<void> {
-  await using ledger = new Ledger({ partitions: 2, later: false });
+  await using ledger = await Ledger.open({ partitions: 2, later: false });
   const { backend } = ledger.context;
   for (const tid of tids) {
     backend.replica.addTransaction(transaction(tid));

@@ -6,6 +6,7 @@
 import type { AskStoreObject } from "../../gen/packets.ts";
 import { type Nid, type Oid, type Tid, ZERO_TID } from "../../nodes/codec/ids.ts";
 import { LaterAnswer, type Reply } from "../../nodes/codec/packet.ts";
+import type { NodeHost } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { Assignment } from "../../nodes/storage/assignment.ts";
 import type { Backend } from "../../nodes/storage/backend/backend.ts";
@@ -29,11 +30,13 @@ export class Ledger implements AsyncDisposable {
   readonly #backend: Backend;
   readonly #directory: string;
 
-  /** @param later whether the database answers later, as a server does */
-  constructor(options: { readonly partitions: number; readonly later: boolean }) {
+  /** @param options.later whether the database answers later, as a server does */
+  static async open(
+    options: { readonly partitions: number; readonly later: boolean },
+  ): Promise<Ledger> {
     const host = createNodeHost({ log: { log: () => {} } });
-    this.#directory = Deno.makeTempDirSync();
-    this.#backend = openSqlite(host, `${this.#directory}/storage.sqlite`, {
+    const directory = Deno.makeTempDirSync();
+    const backend = await openSqlite(host, `${directory}/storage.sqlite`, {
       cluster: "test",
       dedup: false,
       reset: false,
@@ -41,6 +44,19 @@ export class Ledger implements AsyncDisposable {
         throw error;
       },
     });
+    return new Ledger({ host, directory, backend }, options);
+  }
+
+  private constructor(
+    { host, directory, backend: opened }: {
+      readonly host: NodeHost;
+      readonly directory: string;
+      readonly backend: Backend;
+    },
+    options: { readonly partitions: number; readonly later: boolean },
+  ) {
+    this.#directory = directory;
+    this.#backend = opened;
     const { settings } = this.#backend;
     settings.partitions = options.partitions;
     settings.nid = S1;

@@ -184,7 +184,7 @@ Deno.test("clients are served while a storage is fed", async () => {
 });
 
 Deno.test("a storage that does not read gets no more until it does", async () => {
-  await using ledger = new Ledger({ partitions: 1, later: false });
+  await using ledger = await Ledger.open({ partitions: 1, later: false });
   const { backend } = ledger.context;
   const data = new Uint8Array(1 << 20);
   const value = { compression: false, checksum: sha1(data), data };

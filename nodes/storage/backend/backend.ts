@@ -259,7 +259,17 @@ export interface Pack {
   ): boolean;
 }
 
+/** What has room in a database. */
+export interface BackendLimits {
+  readonly partitions: number;
+  /** Bytes of a transaction's user, description and extension, each. */
+  readonly textBytes: number;
+  /** Oids that one transaction can list. */
+  readonly oids: number;
+}
+
 export interface Backend {
+  readonly limits: BackendLimits;
   readonly settings: Settings;
   readonly table: StoredTable;
   readonly objects: ObjectTable;

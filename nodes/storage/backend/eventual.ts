@@ -29,3 +29,30 @@ export function inTurn<T>(
 export function unawaited(value: Eventual<unknown>): void {
   if (value instanceof Promise) value.catch(() => {});
 }
+
+/** Work in steps, some of which may have to be waited for. */
+export type Steps<T> = Generator<Promise<void>, T, void>;
+
+/** One step of such work: `yield* got(value)` is the value, when it is there. */
+export function* got<T>(value: Eventual<T>): Steps<T> {
+  if (!(value instanceof Promise)) return value;
+  const box: { found: { readonly value: T } | null } = { found: null };
+  yield value.then((value) => {
+    box.found = { value };
+  });
+  if (box.found === null) throw new RangeError("a step went on before its value was there");
+  return box.found.value;
+}
+
+/** Does work in steps: at once, as far as nothing has to be waited for. */
+export function eventually<T>(steps: Steps<T>): Eventual<T> {
+  return goOn(steps, steps.next());
+}
+
+function goOn<T>(steps: Steps<T>, step: IteratorResult<Promise<void>, T>): Eventual<T> {
+  if (step.done) return step.value;
+  return step.value.then(
+    () => goOn(steps, steps.next()),
+    (error) => goOn(steps, steps.throw(error)),
+  );
+}

@@ -1,10 +1,11 @@
 /** Faults about the past: undo, packing and history. Sequences of commands have to notice them. */
 
 import { Cache } from "../../../nodes/client/cache.ts";
-import { SqliteData } from "../../../nodes/storage/backend/sqlite/data.ts";
-import { SqliteObjects } from "../../../nodes/storage/backend/sqlite/objects.ts";
-import { SqliteReplica } from "../../../nodes/storage/backend/sqlite/replica.ts";
-import { SqliteTransactions } from "../../../nodes/storage/backend/sqlite/transactions.ts";
+import { SqlData } from "../../../nodes/storage/backend/sql/data.ts";
+import { SqlObjects } from "../../../nodes/storage/backend/sql/objects.ts";
+import { SqlReplica } from "../../../nodes/storage/backend/sql/replica.ts";
+import { SqlTransactions } from "../../../nodes/storage/backend/sql/transactions.ts";
+import { then } from "../../../nodes/storage/backend/eventual.ts";
 import { Transactions } from "../../../nodes/storage/transactions/transactions.ts";
 import { replace } from "./plant.ts";
 
@@ -13,24 +14,28 @@ export const HISTORY_MUTANTS: readonly { readonly name: string; plant(): () => v
   {
     name: "undoes what was changed since",
     plant: () =>
-      replace(SqliteObjects, "undoSerial", ({ args, proceed }) => {
-        const serial = proceed(...args);
-        return serial === null ? null : { ...serial, isCurrent: true };
+      replace(SqlObjects, "undoSerial", ({ args, proceed }) => {
+        return then(
+          proceed(...args),
+          (serial) => serial === null ? null : { ...serial, isCurrent: true },
+        );
       }),
   },
   {
     name: "undoes to the revision that is undone",
     plant: () =>
-      replace(SqliteObjects, "undoSerial", ({ args: [oid, undo], proceed }) => {
-        const serial = proceed(oid, undo);
-        return serial === null ? null : { ...serial, undoSerial: undo.undoneTid };
+      replace(SqlObjects, "undoSerial", ({ args: [oid, undo], proceed }) => {
+        return then(
+          proceed(oid, undo),
+          (serial) => serial === null ? null : { ...serial, undoSerial: undo.undoneTid },
+        );
       }),
   },
   {
     name: "forgets what it has stored when it undoes more",
     plant: () =>
       replace(
-        SqliteObjects,
+        SqlObjects,
         "undoSerial",
         ({ args: [oid, undo], proceed }) => proceed(oid, { ...undo, pending: undefined }),
       ),
@@ -41,13 +46,13 @@ export const HISTORY_MUTANTS: readonly { readonly name: string; plant(): () => v
   },
   {
     name: "keeps the data of packed revisions",
-    plant: () => replace(SqliteData, "prune", () => 0),
+    plant: () => replace(SqlData, "prune", () => 0),
   },
   {
     name: "lists the history of an object from its beginning",
     plant: () =>
       replace(
-        SqliteObjects,
+        SqlObjects,
         "history",
         ({ args: [oid, range], proceed }) => proceed(oid, { ...range, first: 0 }),
       ),
@@ -55,21 +60,24 @@ export const HISTORY_MUTANTS: readonly { readonly name: string; plant(): () => v
   {
     name: "lists one transaction too few",
     plant: () =>
-      replace(SqliteTransactions, "newest", ({ args, proceed }) => proceed(...args).slice(1)),
+      replace(
+        SqlTransactions,
+        "newest",
+        ({ args, proceed }) => then(proceed(...args), (tids) => tids.slice(1)),
+      ),
   },
   {
     name: "takes what has no data for what does not exist",
     plant: () =>
-      replace(SqliteObjects, "load", ({ args, proceed }) => {
-        const found = proceed(...args);
-        return found?.value === null ? null : found;
+      replace(SqlObjects, "load", ({ args, proceed }) => {
+        return then(proceed(...args), (found) => found?.value === null ? null : found);
       }),
   },
   {
     name: "replicates undos as changes",
     plant: () =>
       replace(
-        SqliteReplica,
+        SqlReplica,
         "addObject",
         ({ args: [object], proceed }) => proceed({ ...object, valueTid: null }),
       ),

@@ -3,11 +3,12 @@
 import { setImmediate } from "node:timers";
 import { tid as asTid, ZERO_TID } from "../../../nodes/codec/ids.ts";
 import { Assignment } from "../../../nodes/storage/assignment.ts";
+import { then } from "../../../nodes/storage/backend/eventual.ts";
 import { Connection } from "../../../nodes/storage/backend/sqlite/connection.ts";
-import { SqliteData } from "../../../nodes/storage/backend/sqlite/data.ts";
-import { SqliteObjects } from "../../../nodes/storage/backend/sqlite/objects.ts";
-import { SqlitePending } from "../../../nodes/storage/backend/sqlite/pending.ts";
-import { SqliteReplica } from "../../../nodes/storage/backend/sqlite/replica.ts";
+import { SqlData } from "../../../nodes/storage/backend/sql/data.ts";
+import { SqlObjects } from "../../../nodes/storage/backend/sql/objects.ts";
+import { SqlPending } from "../../../nodes/storage/backend/sql/pending.ts";
+import { SqlReplica } from "../../../nodes/storage/backend/sql/replica.ts";
 import { ClientService } from "../../../nodes/storage/clients/client_service.ts";
 import { Operation } from "../../../nodes/storage/operation.ts";
 import { Pass } from "../../../nodes/storage/replication/pass.ts";
@@ -33,7 +34,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
   {
     name: "skips the conflict check",
     options: { workload: "contention", faults: "none" },
-    plant: () => replace(SqliteObjects, "lastTid", () => null),
+    plant: () => replace(SqlObjects, "lastTid", () => null),
   },
   {
     name: "skips the conflict check of one object in 50",
@@ -41,7 +42,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     plant: () => {
       const skips = oneIn(50);
       return replace(
-        SqliteObjects,
+        SqlObjects,
         "lastTid",
         ({ args, proceed }) => skips() ? null : proceed(...args),
       );
@@ -109,27 +110,27 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
   {
     name: "forgets at its start what was voted",
     options: { faults: "power" },
-    plant: () => replace(SqlitePending, "list", () => new Map()),
+    plant: () => replace(SqlPending, "list", () => new Map()),
   },
   {
     name: "does not finish what the verification says was committed",
     options: { faults: "power" },
-    plant: () => replace(SqlitePending, "validate", () => {}),
+    plant: () => replace(SqlPending, "validate", () => {}),
   },
   {
     name: "keeps what was not committed at its start",
     options: { faults: "power" },
-    plant: () => replace(SqlitePending, "dropAll", () => {}),
+    plant: () => replace(SqlPending, "dropAll", () => {}),
   },
   {
     name: "leaves rows of transactions that were aborted",
     options: { faults: "client" },
-    plant: () => replace(SqlitePending, "abort", () => {}),
+    plant: () => replace(SqlPending, "abort", () => {}),
   },
   {
     name: "leaves data of transactions that were aborted",
     options: { faults: "none" },
-    plant: () => replace(SqliteData, "discard", () => {}),
+    plant: () => replace(SqlData, "discard", () => {}),
   },
   {
     name: "makes visible what was aborted",
@@ -155,9 +156,11 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     name: "does not say that a revision is followed by another one",
     options: { faults: "none", cacheBytes: 20 << 20 },
     plant: () =>
-      replace(SqliteObjects, "load", ({ args, proceed }) => {
-        const found = proceed(...args);
-        return found === null ? null : { ...found, nextTid: null };
+      replace(SqlObjects, "load", ({ args, proceed }) => {
+        return then(
+          proceed(...args),
+          (found) => found === null ? null : { ...found, nextTid: null },
+        );
       }),
   },
   {
@@ -165,7 +168,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     options: { faults: "none", cacheBytes: 0 },
     plant: () =>
       replace(
-        SqliteObjects,
+        SqlObjects,
         "load",
         ({ args: [oid, { at }], proceed }) => proceed(oid, { at, before: null }),
       ),
@@ -187,7 +190,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     options: { faults: "storage", replicas: 1 },
     plant: () => {
       const loses = oneIn(20);
-      return replace(SqliteReplica, "addObject", ({ args, proceed }) => {
+      return replace(SqlReplica, "addObject", ({ args, proceed }) => {
         if (!loses()) proceed(...args);
       });
     },
@@ -221,7 +224,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     options: { faults: "none" },
     plant: () =>
       replace(
-        SqlitePending,
+        SqlPending,
         "unlock",
         ({ args: [unlocked], proceed }) =>
           proceed({ ...unlocked, tid: asTid(unlocked.tid + 1n), hasMetadata: false }),

@@ -1,23 +1,14 @@
 /**
  * The connection to an SQLite file, and its transaction. The first write opens a transaction that
- * all logical transactions share; whoever asks for a commit in a turn gets the one at its end, or
- * the one that follows when the disk is still busy with the last one: the busier it is, the more
- * share a commit.
- * After a failure nothing is committed any more: what is on disk stays as it was last promised.
+ * all logical transactions share. After a failure nothing is committed any more: what is on disk
+ * stays as it was last promised.
  */
 
 import { DatabaseError } from "../../../errors.ts";
-import type { ClientHost, SqlDatabase, SqlStatement, SqlValue, Timer } from "../../../host/host.ts";
+import type { ClientHost, SqlDatabase, SqlStatement } from "../../../host/host.ts";
 import type { Eventual } from "../eventual.ts";
-
-/** How long what was unlocked may stay uncommitted when nothing else asks for a commit. */
-export const DEFERRED_COMMIT_MS = 1000;
-
-/** A statement that changes the database. */
-export interface WriteStatement {
-  /** Returns how many rows were changed. */
-  run(...parameters: SqlValue[]): number;
-}
+import type { SqlConnection, WriteStatement } from "../sql/connection.ts";
+import { GroupCommit } from "../sql/group_commit.ts";
 
 export interface ConnectionOptions {
   readonly host: ClientHost;
@@ -25,40 +16,39 @@ export interface ConnectionOptions {
   failed(error: unknown): void;
 }
 
-export class Connection {
-  readonly #host: ClientHost;
+export class Connection implements SqlConnection {
   readonly #database: SqlDatabase;
   readonly #failed: (error: unknown) => void;
   readonly #beginStatement: SqlStatement;
   readonly #commitStatement: SqlStatement;
+  readonly #commits: GroupCommit;
   #inTransaction = false;
   #failure: unknown = null;
   #closed = false;
-  #requested: PromiseWithResolvers<void> | null = null;
-  #running: Promise<void> | null = null;
-  #timer: Timer | null = null;
 
   constructor(options: ConnectionOptions) {
-    this.#host = options.host;
     this.#database = options.database;
     this.#failed = (error) => options.failed(error);
     this.#beginStatement = options.database.prepare("BEGIN IMMEDIATE");
     this.#commitStatement = options.database.prepare("COMMIT");
+    this.#commits = new GroupCommit(options.host, () => this.#flush());
   }
 
-  /** Prepares a statement that only reads. */
   read(sql: string): SqlStatement {
     return this.#database.prepare(sql);
   }
 
-  /** Prepares a statement that writes. */
+  lookup(sql: string): SqlStatement {
+    return this.read(sql);
+  }
+
   write(sql: string): WriteStatement {
     const statement = this.#database.prepare(sql);
     return {
       run: (...parameters) => {
         this.#ensureTransaction();
         try {
-          return statement.run(...parameters).changes;
+          statement.run(...parameters);
         } catch (error) {
           this.#fail(error);
           throw error;
@@ -67,7 +57,6 @@ export class Connection {
     };
   }
 
-  /** Executes statements that write. */
   execute(sql: string): void {
     this.#ensureTransaction();
     try {
@@ -77,6 +66,17 @@ export class Connection {
       throw error;
     }
   }
+
+  /** Everything is done at once here, so everything is in order. */
+  inOrder<T>(operation: () => Eventual<T>): Eventual<T> {
+    return operation();
+  }
+
+  atomically<T>(operation: () => Eventual<T>): Eventual<T> {
+    return operation();
+  }
+
+  changing(): void {}
 
   #ensureTransaction(): void {
     if (this.#inTransaction && this.#failure === null) return;
@@ -92,59 +92,33 @@ export class Connection {
     });
   }
 
-  /** Commits at once, without waiting for the disk: at start-up, and between slices of work. */
   commitNow(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#commits.cancelLater();
     if (!this.#inTransaction) return;
     this.#check();
     this.#commitStatement.run();
     this.#inTransaction = false;
   }
 
-  /** Commits at the end of the turn. Resolves when everything written before is on disk. */
   commit(): Promise<void> {
-    if (this.#requested !== null) return this.#requested.promise;
-    this.#requested = Promise.withResolvers();
-    // Whoever does not wait is told of a failure by `failed`.
-    this.#requested.promise.catch(() => {});
-    if (this.#running === null) this.#deferCommit();
-    return this.#requested.promise;
+    return this.#commits.commit();
   }
 
-  /** Commits in a while; each call starts the wait again. */
   commitLater(): void {
-    this.#timer?.cancel();
-    this.#timer = this.#host.setTimer(DEFERRED_COMMIT_MS, () => {
-      this.#timer = null;
-      void this.commit();
-    });
+    this.#commits.commitLater();
   }
 
-  /** Waits for the commits that were asked for. */
   committed(): Eventual<void> {
-    return this.#requested?.promise ?? this.#running ?? undefined;
+    return this.#commits.committed();
   }
 
-  #deferCommit(): void {
-    this.#host.defer(() => this.#commitRequested());
-  }
-
-  async #commitRequested(): Promise<void> {
-    const requested = this.#requested;
-    if (requested === null) return;
-    this.#requested = null;
-    this.#running = requested.promise;
+  async #flush(): Promise<void> {
     try {
       this.commitNow();
       await this.#database.durable();
-      requested.resolve();
     } catch (error) {
       this.#fail(error);
-      requested.reject(error);
-    } finally {
-      this.#running = null;
-      if (this.#requested !== null) this.#deferCommit();
+      throw error;
     }
   }
 
@@ -154,7 +128,6 @@ export class Connection {
     this.#failed(error);
   }
 
-  /** Commits unless something failed, and closes. */
   close(): void {
     if (this.#failure !== null) return this.abandon();
     try {
@@ -164,11 +137,10 @@ export class Connection {
     }
   }
 
-  /** Closes; what was not committed is lost. */
   abandon(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#timer?.cancel();
+    this.#commits.cancelLater();
     this.#database.close();
   }
 }

@@ -6,7 +6,8 @@
 import { MAX_ID, type Nid, nid, type Tid, tid } from "../../../codec/ids.ts";
 import { DatabaseError } from "../../../errors.ts";
 import type { Settings } from "../backend.ts";
-import type { Connection, WriteStatement } from "./connection.ts";
+import { textOf } from "./columns.ts";
+import type { SqlConnection, WriteStatement } from "./connection.ts";
 
 type Key =
   | "version"
@@ -19,25 +20,37 @@ type Key =
   | "truncate_tid"
   | "_pack_tid";
 
-/** More partitions than this have no data ids left: 2^48 ids each, below 2^63. */
-const MAX_PARTITIONS = 32768;
-
 const HEX = /^[0-9a-f]{16}$/i;
 const DECIMAL = /^\d{1,19}$/;
 
-export class SqliteSettings implements Settings {
-  readonly #values = new Map<string, string>();
+export class SqlSettings implements Settings {
+  readonly #connection: SqlConnection;
+  readonly #maxPartitions: number;
+  readonly #values: Map<string, string>;
   readonly #set: WriteStatement;
   readonly #delete: WriteStatement;
   #partitions: number | null;
 
-  constructor(connection: Connection) {
-    for (const { name, value } of connection.read("SELECT name, value FROM config").all()) {
-      if (typeof name === "string" && typeof value === "string") this.#values.set(name, value);
-    }
+  private constructor(
+    connection: SqlConnection,
+    maxPartitions: number,
+    values: Map<string, string>,
+  ) {
+    this.#connection = connection;
+    this.#maxPartitions = maxPartitions;
+    this.#values = values;
     this.#set = connection.write("REPLACE INTO config VALUES (?, ?)");
     this.#delete = connection.write("DELETE FROM config WHERE name = ?");
-    this.#partitions = this.#number("partitions", 1, MAX_PARTITIONS);
+    this.#partitions = this.#number("partitions", 1, maxPartitions);
+  }
+
+  /** Reads the table. Rejects with a DatabaseError when it makes no sense. */
+  static async read(connection: SqlConnection, maxPartitions: number): Promise<SqlSettings> {
+    const values = new Map<string, string>();
+    for (const { name, value } of await connection.read("SELECT name, value FROM config").all()) {
+      if (value !== null) values.set(textOf(name), textOf(value));
+    }
+    return new SqlSettings(connection, maxPartitions, values);
   }
 
   /** The version of the schema; databases older than NEO 1.6 have none. */
@@ -71,9 +84,10 @@ export class SqliteSettings implements Settings {
   }
 
   set partitions(value: number | null) {
-    if (value !== null && value > MAX_PARTITIONS) {
+    if (value !== null && value > this.#maxPartitions) {
       throw new DatabaseError(
-        `SQLite has room for at most ${MAX_PARTITIONS} partitions, and the cluster has ${value}`,
+        `a database of this kind has room for at most ${this.#maxPartitions} partitions, ` +
+          `and the cluster has ${value}`,
       );
     }
     this.#partitions = value;
@@ -93,8 +107,9 @@ export class SqliteSettings implements Settings {
     return value === 0 ? null : value;
   }
 
-  set ptid(value: number | null) {
-    this.#store("ptid", value === null ? null : String(value));
+  /** For who is in the middle of an operation on the database. */
+  writePtid(value: number): void {
+    this.#write("ptid", String(value));
   }
 
   get backupTid(): Tid | null {
@@ -113,6 +128,11 @@ export class SqliteSettings implements Settings {
     this.#store("truncate_tid", value === null ? null : hexTid(value));
   }
 
+  /** Forgets that a truncation is due, in the middle of the operation that does it. */
+  clearTruncateTid(): void {
+    this.#write("truncate_tid", null);
+  }
+
   get packTid(): Tid | null {
     return this.#tid("_pack_tid", DECIMAL, "");
   }
@@ -129,13 +149,24 @@ export class SqliteSettings implements Settings {
 
   #store(key: Key, value: string | null): void {
     if (value === (this.#values.get(key) ?? null)) return;
-    if (value === null) {
-      this.#values.delete(key);
-      this.#delete.run(key);
-    } else {
-      this.#values.set(key, value);
-      this.#set.run(key, value);
-    }
+    this.#remember(key, value);
+    this.#connection.inOrder(() => this.#send(key, value));
+  }
+
+  #write(key: Key, value: string | null): void {
+    if (value === (this.#values.get(key) ?? null)) return;
+    this.#remember(key, value);
+    this.#send(key, value);
+  }
+
+  #remember(key: Key, value: string | null): void {
+    if (value === null) this.#values.delete(key);
+    else this.#values.set(key, value);
+  }
+
+  #send(key: Key, value: string | null): void {
+    if (value === null) this.#delete.run(key);
+    else this.#set.run(key, value);
   }
 
   #number(key: Key, least: number, greatest: number): number | null {

@@ -6,6 +6,7 @@
 import { type Oid, oid, type Tid, tid } from "../../../codec/ids.ts";
 import { DatabaseError } from "../../../errors.ts";
 import type { SqlRow, SqlValue } from "../../../host/host.ts";
+import { decodeText } from "../../../wire/text.ts";
 
 /** Bytes of one id in a list of ids. */
 const ID_BYTES = 8;
@@ -34,6 +35,12 @@ export function oidOf(value: SqlValue | undefined): Oid {
 
 export function bytesOf(value: SqlValue | undefined): Uint8Array {
   return value instanceof Uint8Array ? value : damaged("bytes", value);
+}
+
+/** A text; a server gives the bytes of its UTF-8 form. */
+export function textOf(value: SqlValue | undefined): string {
+  if (typeof value === "string") return value;
+  return value instanceof Uint8Array ? decodeText(value) : damaged("a text", value);
 }
 
 /** The tids in the column `tid` of rows. */

@@ -4,11 +4,12 @@
  */
 
 import { type Oid, type Tid, tid } from "../../../codec/ids.ts";
-import type { SqlRow, SqlStatement } from "../../../host/host.ts";
+import type { SqlRow } from "../../../host/host.ts";
 import type { DataId, Pack } from "../backend.ts";
+import { type Eventual, eventually, got, type Steps } from "../eventual.ts";
 import { integerOf, oidOf, tidOf } from "./columns.ts";
-import type { WriteStatement } from "./connection.ts";
-import type { MaintenanceParts } from "./maintenance_parts.ts";
+import type { ReadStatement, WriteStatement } from "./connection.ts";
+import type { Parts } from "./parts.ts";
 
 /** How long clients may be kept waiting by a slice of work, in milliseconds. */
 const SLICE_MS = 10;
@@ -17,25 +18,30 @@ const SLICE_MS = 10;
 const GROUP_OBJECTS = 256;
 
 /** Packs all objects of some partitions; resolves when it is done or was stopped by its pause. */
-export async function pack(parts: MaintenanceParts, order: Pack): Promise<void> {
-  const { connection, host, settings } = parts;
+export async function pack(parts: Parts, order: Pack): Promise<void> {
+  const { connection, dialect, host, settings } = parts;
   settings.packTid = order.tid;
   const packer = new ObjectPacker(parts, order);
   // The plus keeps the order of objects: the index by tid is of no use here.
   const find = connection.read(
-    "SELECT oid, COUNT(*) AS count, MAX(tid) AS tid FROM obj " +
-      "WHERE partition = ? AND oid > ? AND +tid <= ? GROUP BY oid ORDER BY oid LIMIT ?",
+    `SELECT oid, COUNT(*) AS count, MAX(tid) AS tid FROM ${dialect.objByOid} ` +
+      "WHERE partition = ? AND oid >= ? AND +tid <= ? GROUP BY oid ORDER BY oid LIMIT ?",
   );
   let start = host.monotonic();
   for (const offset of order.offsets) {
-    for (let last = -1n;;) {
-      const found = find.all(offset, last, order.tid, GROUP_OBJECTS);
+    for (let next = 0n;;) {
+      const from = next;
+      const found = await connection.inOrder(() =>
+        find.all(offset, from, order.tid, GROUP_OBJECTS)
+      );
       for (const row of found) {
-        last = integerOf(row.oid);
-        packer.pack(offset, row);
+        const oid = oidOf(row.oid);
+        next = oid + 1n;
+        connection.changing([oid]);
+        await connection.atomically(() => packer.pack(offset, row));
         if (host.monotonic() - start < SLICE_MS) continue;
         // One commit of everything would hold clients up at the end.
-        connection.commitNow();
+        await connection.inOrder(() => connection.commitNow());
         if (!await order.pause()) return;
         start = host.monotonic();
       }
@@ -45,16 +51,16 @@ export async function pack(parts: MaintenanceParts, order: Pack): Promise<void> 
 }
 
 class ObjectPacker {
-  readonly #parts: MaintenanceParts;
+  readonly #parts: Parts;
   readonly #order: Pack;
-  readonly #dataOf: SqlStatement;
-  readonly #oldest: SqlStatement;
-  readonly #users: SqlStatement;
+  readonly #dataOf: ReadStatement;
+  readonly #oldest: ReadStatement;
+  readonly #users: ReadStatement;
   readonly #setPointer: WriteStatement;
   readonly #movePending: WriteStatement;
   readonly #delete: WriteStatement;
 
-  constructor(parts: MaintenanceParts, order: Pack) {
+  constructor(parts: Parts, order: Pack) {
     this.#parts = parts;
     this.#order = order;
     const { connection } = parts;
@@ -80,34 +86,38 @@ class ObjectPacker {
   }
 
   /** Packs an object; `row` tells how many revisions it has up to the pack's tid, and the last. */
-  pack(partition: number, row: SqlRow): void {
+  pack(partition: number, row: SqlRow): Eventual<void> {
+    return eventually(this.#pack(partition, row));
+  }
+
+  *#pack(partition: number, row: SqlRow): Steps<void> {
     const oid = oidOf(row.oid);
     const kept = tidOf(row.tid);
-    const last = this.#dataOf.get(partition, oid, kept);
+    const last = yield* got(this.#dataOf.get(partition, oid, kept));
     if (last === undefined) return;
     const isDeleted = last.data_id === null && last.value_tid === null;
     if (!isDeleted && integerOf(row.count) === 1n) return;
     const limit = isDeleted ? tid(kept + 1n) : kept;
     const ids: DataId[] = [];
-    for (const old of this.#oldest.all(partition, oid, limit)) {
+    for (const old of yield* got(this.#oldest.all(partition, oid, limit))) {
       const dataId = old.data_id === null ? null : integerOf(old.data_id);
       if (dataId !== null) ids.push(dataId);
-      this.#handOver({ partition, oid, from: tidOf(old.tid), limit, dataId });
+      yield* this.#handOver({ partition, oid, from: tidOf(old.tid), limit, dataId });
     }
     this.#delete.run(partition, oid, limit);
     this.#parts.data.prune(ids);
   }
 
   /** Gives the data of a revision that goes to the first one that refers to it. */
-  #handOver({ partition, oid, from, limit, dataId }: {
+  *#handOver({ partition, oid, from, limit, dataId }: {
     readonly partition: number;
     readonly oid: Oid;
     readonly from: Tid;
     readonly limit: Tid;
     readonly dataId: DataId | null;
-  }): void {
+  }): Steps<void> {
     let owner: Tid | null = null;
-    for (const row of this.#users.all(partition, oid, limit, from)) {
+    for (const row of yield* got(this.#users.all(partition, oid, limit, from))) {
       const user = tidOf(row.tid);
       this.#setPointer.run(owner, partition, oid, user);
       owner ??= user;

@@ -1,0 +1,19 @@
+/** Object data that don't fit in a row of `data`, and stand in pieces in a table of their own. */
+
+import type { DataId } from "../backend.ts";
+import type { Eventual } from "../eventual.ts";
+
+export interface BigValues {
+  /** Stores a value in pieces; does nothing and returns null for one that fits in a row. */
+  store(value: Uint8Array): StoredPieces | null;
+  /** The value whose pieces the column `value` tells of. */
+  load(pointer: Uint8Array): Eventual<Uint8Array>;
+  /** Deletes the pieces of data that no revision refers to. */
+  remove(id: DataId): void;
+}
+
+/** Pieces that were just stored. */
+export interface StoredPieces {
+  /** Inserts the row of `data` that tells where they are. */
+  insertRow(id: DataId, hash: Uint8Array, compression: number): void;
+}

@@ -1,0 +1,60 @@
+/**
+ * What the tables need of the connection to an SQL database. SQLite answers at once; a server
+ * answers later, and statements wait in line for it.
+ *
+ * Invariant: what the public operations of the tables do takes effect in the order of their calls.
+ * So each of them goes through `inOrder` or `atomically`, and uses statements only inside.
+ */
+
+import type { Oid } from "../../../codec/ids.ts";
+import type { SqlRow, SqlValue } from "../../../host/host.ts";
+import type { Eventual } from "../eventual.ts";
+
+/** A statement that only reads. */
+export interface ReadStatement {
+  get(...parameters: SqlValue[]): Eventual<SqlRow | undefined>;
+  /** All rows at once: bound the work with LIMIT. */
+  all(...parameters: SqlValue[]): Eventual<SqlRow[]>;
+}
+
+/** A statement that changes the database. Who has to know that it has been done commits. */
+export interface WriteStatement {
+  run(...parameters: SqlValue[]): void;
+}
+
+/** Commits in groups: whoever asks for a commit while one is under way shares the next. */
+export interface Commits {
+  /** Commits at the end of the turn. Resolves when everything written before is on disk. */
+  commit(): Promise<void>;
+  /** Commits in a while; each call starts the wait again. */
+  commitLater(): void;
+  /** Waits for the commits that were asked for. */
+  committed(): Eventual<void>;
+}
+
+export interface SqlConnection extends Commits {
+  /** Prepares a statement that reads; it sees all that was written before. */
+  read(sql: string): ReadStatement;
+  /**
+   * Prepares a statement that reads revisions of one object; its first two parameters are the
+   * partition and the oid. It need not be in order: where nothing of the object is being changed,
+   * it may overtake what is written.
+   */
+  lookup(sql: string): ReadStatement;
+  /** Prepares a statement that writes. */
+  write(sql: string): WriteStatement;
+  /** Executes a statement that writes and has no parameters. */
+  execute(sql: string): void;
+  /** Starts an operation that consists of one statement, or of writes, when its turn has come. */
+  inOrder<T>(operation: () => Eventual<T>): Eventual<T>;
+  /** The same for an operation that writes what it has read: nothing happens in between. */
+  atomically<T>(operation: () => Eventual<T>): Eventual<T>;
+  /** Revisions of these objects (of any, for null) are about to be changed. */
+  changing(oids: Iterable<Oid> | null): void;
+  /** Commits now: at start-up, and between slices of work. SQLite does not wait for the disk. */
+  commitNow(): Eventual<void>;
+  /** Commits unless something failed, and closes. */
+  close(): Eventual<void>;
+  /** Closes; what was not committed is lost. */
+  abandon(): Eventual<void>;
+}

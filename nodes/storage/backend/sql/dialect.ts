@@ -1,0 +1,27 @@
+/** Where SQLite and MySQL don't speak the same SQL. */
+
+import type { BackendLimits } from "../backend.ts";
+import type { SqlConnection } from "./connection.ts";
+import type { ColumnType, TableName } from "./tables.ts";
+
+export interface Dialect {
+  readonly limits: BackendLimits;
+  /** The type of a column. */
+  type(column: ColumnType): string;
+  /** What stands in a table's definition beside its columns and its key, and behind them. */
+  suffix(table: TableName): { readonly inside: string; readonly behind: string };
+  /** Statements that make what a complete schema has beside its tables. */
+  readonly extras: readonly string[];
+  hasTable(connection: SqlConnection, name: string): Promise<boolean>;
+  /** Whether there is a unique index of `data` that begins with the hash. */
+  isDeduplicated(connection: SqlConnection): Promise<boolean>;
+  /** The table `obj` where its rows are looked for by oid, or by tid. */
+  readonly objByOid: string;
+  readonly objByTid: string;
+  /** The table `trans` where its rows are looked for by tid. */
+  readonly transByTid: string;
+  /** Behind an INSERT: a row that is there stays as it is. */
+  readonly unlessThere: string;
+  /** The size of the data in a row of `data`. */
+  readonly dataSize: string;
+}

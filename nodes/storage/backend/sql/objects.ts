@@ -1,0 +1,213 @@
+/** Committed revisions of objects: the table `obj`, with the data that its rows refer to. */
+
+import type { UndoSerial } from "../../../../gen/packets.ts";
+import { type Oid, partitionOf, type Tid, ZERO_TID } from "../../../codec/ids.ts";
+import type { LogSink, SqlRow } from "../../../host/host.ts";
+import type { ObjectRecord, ObjectTable, Revision, StoredData, Undo } from "../backend.ts";
+import { integerOf, tidOf, tidOrNullOf } from "./columns.ts";
+import { type Eventual, eventually, got, type Steps, then } from "../eventual.ts";
+import type { ReadStatement, SqlConnection } from "./connection.ts";
+import { isInPieces, type SqlData, storedData } from "./data.ts";
+import type { Dialect } from "./dialect.ts";
+import type { SqlSettings } from "./settings.ts";
+
+/** A revision without its data. */
+interface Version {
+  readonly tid: Tid;
+  readonly valueTid: Tid | null;
+}
+
+export interface ObjectParts {
+  readonly connection: SqlConnection;
+  readonly settings: SqlSettings;
+  readonly data: SqlData;
+  readonly dialect: Dialect;
+  readonly log: LogSink;
+}
+
+export class SqlObjects implements ObjectTable {
+  readonly #parts: ObjectParts;
+  readonly #last: ReadStatement;
+  readonly #at: ReadStatement;
+  readonly #before: ReadStatement;
+  readonly #valueAt: ReadStatement;
+  readonly #next: ReadStatement;
+  readonly #lastTid: ReadStatement;
+  readonly #history: ReadStatement;
+  readonly #versionAt: ReadStatement;
+  readonly #versionBefore: ReadStatement;
+  readonly #lastVersion: ReadStatement;
+
+  constructor(parts: ObjectParts) {
+    this.#parts = parts;
+    const { connection, dialect: { objByOid: obj, dataSize } } = parts;
+    const withData = `FROM ${obj} LEFT JOIN data ON data.id = obj.data_id ` +
+      "WHERE partition = ? AND oid = ?";
+    const record = `SELECT tid, value_tid, data_id, hash, compression, value ${withData}`;
+    const version = `SELECT tid, value_tid FROM ${obj} WHERE partition = ? AND oid = ?`;
+    const newest = "ORDER BY tid DESC LIMIT 1";
+    this.#last = connection.lookup(`${record} ${newest}`);
+    this.#at = connection.lookup(`${record} AND tid = ?`);
+    this.#before = connection.lookup(`${record} AND tid < ? ${newest}`);
+    this.#valueAt = connection.read(`${record} AND tid = ?`);
+    this.#next = connection.lookup(
+      `SELECT tid FROM ${obj} WHERE partition = ? AND oid = ? AND tid > ? ORDER BY tid LIMIT 1`,
+    );
+    this.#lastTid = connection.lookup(
+      `SELECT tid FROM ${obj} WHERE partition = ? AND oid = ? ${newest}`,
+    );
+    this.#history = connection.lookup(
+      `SELECT tid, ${dataSize} AS size ${withData} AND tid >= ? ORDER BY tid DESC LIMIT ? OFFSET ?`,
+    );
+    this.#versionAt = connection.lookup(`${version} AND tid = ?`);
+    this.#versionBefore = connection.lookup(`${version} AND tid < ? ${newest}`);
+    this.#lastVersion = connection.lookup(`${version} ${newest}`);
+  }
+
+  #partition(oid: Oid): number {
+    return partitionOf(oid, this.#parts.settings.knownPartitions);
+  }
+
+  load(oid: Oid, revision: Revision): Eventual<ObjectRecord | null> {
+    const { at, before } = revision;
+    const partition = this.#partition(oid);
+    const row = at !== null
+      ? this.#at.get(partition, oid, at)
+      : before !== null
+      ? this.#before.get(partition, oid, before)
+      : this.#last.get(partition, oid);
+    return then(row, (row) => {
+      if (row === undefined) return null;
+      // Nothing follows the last revision.
+      const next = at === null && before === null
+        ? undefined
+        : this.#next.get(partition, oid, tidOf(row.tid));
+      return then(next, (next) => {
+        const nextTid = next === undefined ? null : tidOf(next.tid);
+        if (!isInPieces(row)) return this.#record(oid, { row, nextTid, value: storedData(row) });
+        const load = () => this.#loadPieces(partition, oid, { row, nextTid });
+        return this.#parts.connection.atomically(load);
+      });
+    });
+  }
+
+  /** The row is read again, in order, lest a pack deletes the pieces in between. */
+  #loadPieces(
+    partition: number,
+    oid: Oid,
+    { row, nextTid }: { readonly row: SqlRow; readonly nextTid: Tid | null },
+  ): Eventual<ObjectRecord | null> {
+    return then(this.#valueAt.get(partition, oid, tidOf(row.tid)), (row) => {
+      if (row === undefined) return null;
+      return then(
+        this.#parts.data.read(row),
+        (value) => this.#record(oid, { row, nextTid, value }),
+      );
+    });
+  }
+
+  #record(oid: Oid, { row, nextTid, value }: {
+    readonly row: SqlRow;
+    readonly nextTid: Tid | null;
+    readonly value: StoredData | null;
+  }): ObjectRecord | null {
+    const tid = tidOf(row.tid);
+    if (value === null && row.data_id !== null) {
+      const problem = `the data of the object ${oid} at ${tid} are missing`;
+      this.#parts.log.log("ERROR", "storage", problem);
+      return null;
+    }
+    return { tid, nextTid, value, valueTid: tidOrNullOf(row.value_tid) };
+  }
+
+  exists(oid: Oid): Eventual<boolean> {
+    return then(this.#lastTid.get(this.#partition(oid), oid), (row) => row !== undefined);
+  }
+
+  lastTid(oid: Oid): Eventual<Tid | null> {
+    return then(
+      this.#lastTid.get(this.#partition(oid), oid),
+      (row) => row === undefined ? null : tidOf(row.tid),
+    );
+  }
+
+  has(oid: Oid, tid: Tid): Eventual<boolean> {
+    return then(
+      this.#versionAt.get(this.#partition(oid), oid, tid),
+      (row) => row !== undefined,
+    );
+  }
+
+  history(
+    oid: Oid,
+    { first, count }: { readonly first: number; readonly count: number },
+  ): Eventual<{ serial: Tid; size: number }[]> {
+    const since = this.#parts.settings.packTid ?? ZERO_TID;
+    const [limit, offset] = [BigInt(count), BigInt(first)];
+    return then(
+      this.#history.all(this.#partition(oid), oid, since, limit, offset),
+      (rows) =>
+        rows.map(({ tid, size }) => ({
+          serial: tidOf(tid),
+          size: size === null ? 0 : Number(integerOf(size)),
+        })),
+    );
+  }
+
+  undoSerial(oid: Oid, undo: Undo): Eventual<UndoSerial | null> {
+    return eventually(this.#undoSerial(oid, undo));
+  }
+
+  *#undoSerial(oid: Oid, { ttid, ltid, undoneTid, pending }: Undo): Steps<UndoSerial | null> {
+    const partition = this.#partition(oid);
+    const undone = versionOf(yield* got(this.#versionAt.get(partition, oid, undoneTid)));
+    if (undone === null) return null;
+    let currentSerial: Tid;
+    let currentData: Tid;
+    if (pending !== undefined) {
+      currentSerial = currentData = pending.valueTid ?? ttid;
+    } else {
+      const current = versionOf(
+        yield* got(
+          ltid === null
+            ? this.#lastVersion.get(partition, oid)
+            : this.#versionBefore.get(partition, oid, ltid),
+        ),
+      );
+      if (current === null) return null;
+      currentSerial = current.tid;
+      currentData = yield* this.#resolve(oid, current);
+    }
+    const undoneData = yield* this.#resolve(oid, undone);
+    const previous = versionOf(yield* got(this.#versionBefore.get(partition, oid, undoneTid)));
+    return {
+      currentSerial,
+      undoSerial: previous === null ? null : yield* this.#resolve(oid, previous),
+      isCurrent: undoneData === currentData || undoneData === ttid,
+    };
+  }
+
+  /** The revision that a version's data were first written by. */
+  *#resolve(oid: Oid, start: Version): Steps<Tid> {
+    const partition = this.#partition(oid);
+    let { tid, valueTid } = start;
+    while (valueTid !== null) {
+      const target: Version | null = valueTid < tid
+        ? versionOf(yield* got(this.#versionAt.get(partition, oid, valueTid)))
+        : null;
+      if (target === null) {
+        const problem = `the object ${oid} at ${tid} takes its data from ${valueTid}, which ` +
+          "is no earlier revision of it";
+        this.#parts.log.log("ERROR", "storage", problem);
+        return start.tid;
+      }
+      ({ tid, valueTid } = target);
+    }
+    return tid;
+  }
+}
+
+function versionOf(row: SqlRow | undefined): Version | null {
+  if (row === undefined) return null;
+  return { tid: tidOf(row.tid), valueTid: tidOrNullOf(row.value_tid) };
+}

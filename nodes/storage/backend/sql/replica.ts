@@ -1,0 +1,242 @@
+/**
+ * Rows of `trans` and `obj` as replicas compare and exchange them: by partition, in the order of
+ * tids, which is that of the index by (partition, tid, oid).
+ */
+
+import { type Oid, partitionOf, type Tid, ZERO_OID, ZERO_TID } from "../../../codec/ids.ts";
+import type { SqlRow } from "../../../host/host.ts";
+import type {
+  DataId,
+  ReplicaObject,
+  ReplicaTable,
+  ReplicaTransaction,
+  RevisionKey,
+  RevisionRange,
+  UndoCompletion,
+} from "../backend.ts";
+import { type Eventual, eventually, got, type Steps, then } from "../eventual.ts";
+import { bytesOf, integerOf, oidOf, packOids, tidOf, tidOrNullOf, unpackOids } from "./columns.ts";
+import type { ReadStatement, SqlConnection, WriteStatement } from "./connection.ts";
+import type { Parts } from "./parts.ts";
+
+/** Revisions without data that are looked at in one slice of work. */
+const SLICE_ROWS = 256;
+
+/** How many undos of a slice lack what they go back to, and where the next slice begins. */
+interface CompletedSlice {
+  readonly missing: number;
+  readonly next: RevisionKey | null;
+}
+
+export class SqlReplica implements ReplicaTable {
+  readonly #parts: Parts;
+  readonly #connection: SqlConnection;
+  readonly #revisions: ReadStatement;
+  readonly #transaction: ReadStatement;
+  readonly #object: ReadStatement;
+  readonly #dataId: ReadStatement;
+  readonly #insertTransaction: WriteStatement;
+  readonly #insertObject: WriteStatement;
+  readonly #deleteTransaction: WriteStatement;
+  readonly #deleteObject: WriteStatement;
+  readonly #withoutData: ReadStatement;
+  readonly #setData: WriteStatement;
+  readonly #pendingWithoutData: ReadStatement;
+  readonly #setPendingData: WriteStatement;
+
+  constructor(parts: Parts) {
+    const { connection, dialect } = parts;
+    this.#parts = parts;
+    this.#connection = connection;
+    this.#revisions = connection.read(
+      `SELECT tid, oid FROM ${dialect.objByTid} WHERE partition = ?1 AND tid >= ?2 ` +
+        "AND tid <= ?3 " +
+        "AND (tid > ?2 OR oid >= ?4) ORDER BY tid, oid LIMIT ?5",
+    );
+    const columns = "partition, tid, packed, oids, user, description, ext, ttid";
+    this.#transaction = connection.read(
+      `SELECT ${columns} FROM trans WHERE partition = ? AND tid = ?`,
+    );
+    this.#object = connection.read(
+      "SELECT value_tid, data_id, hash, compression, value FROM obj " +
+        "LEFT JOIN data ON data.id = obj.data_id WHERE partition = ? AND oid = ? AND tid = ?",
+    );
+    this.#dataId = connection.read(
+      "SELECT data_id FROM obj WHERE partition = ? AND oid = ? AND tid = ?",
+    );
+    this.#insertTransaction = connection.write(
+      `INSERT INTO trans (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ${dialect.unlessThere}`,
+    );
+    this.#insertObject = connection.write(
+      "INSERT INTO obj (partition, oid, tid, data_id, value_tid) VALUES (?, ?, ?, ?, ?)",
+    );
+    this.#deleteTransaction = connection.write(
+      "DELETE FROM trans WHERE partition = ? AND tid = ?",
+    );
+    this.#deleteObject = connection.write(
+      "DELETE FROM obj WHERE partition = ? AND oid = ? AND tid = ?",
+    );
+    this.#withoutData = connection.read(
+      `SELECT oid, tid, value_tid FROM ${dialect.objByOid} WHERE data_id IS NULL ` +
+        "AND partition = ?1 AND oid >= ?2 AND (oid > ?2 OR tid > ?3) ORDER BY oid, tid LIMIT ?4",
+    );
+    this.#setData = connection.write(
+      "UPDATE obj SET data_id = ? WHERE partition = ? AND oid = ? AND tid = ?",
+    );
+    this.#pendingWithoutData = connection.read(
+      "SELECT tid, oid, value_tid FROM tobj " +
+        "WHERE partition = ? AND data_id IS NULL AND value_tid IS NOT NULL",
+    );
+    this.#setPendingData = connection.write(
+      "UPDATE tobj SET data_id = ? WHERE tid = ? AND oid = ?",
+    );
+  }
+
+  #partition(id: Oid | Tid): number {
+    return partitionOf(id, this.#parts.settings.knownPartitions);
+  }
+
+  revisions({ offset, minTid, minOid, maxTid, count }: RevisionRange): Eventual<RevisionKey[]> {
+    const find = () => this.#revisions.all(offset, minTid, maxTid, minOid, count);
+    return then(
+      this.#connection.inOrder(find),
+      (rows) => rows.map(({ tid, oid }) => ({ tid: tidOf(tid), oid: oidOf(oid) })),
+    );
+  }
+
+  transaction(tid: Tid): Eventual<ReplicaTransaction | null> {
+    const find = () => this.#transaction.get(this.#partition(tid), tid);
+    return then(this.#connection.inOrder(find), (row) => {
+      if (row === undefined) return null;
+      return {
+        tid,
+        ttid: tidOf(row.ttid),
+        packed: integerOf(row.packed) !== 0n,
+        oids: unpackOids(bytesOf(row.oids)),
+        user: bytesOf(row.user),
+        description: bytesOf(row.description),
+        extension: bytesOf(row.ext),
+      };
+    });
+  }
+
+  object(key: RevisionKey): Eventual<ReplicaObject | null> {
+    return this.#connection.atomically(() => eventually(this.#load(key)));
+  }
+
+  *#load({ oid, tid }: RevisionKey): Steps<ReplicaObject | null> {
+    const row = yield* got(this.#object.get(this.#partition(oid), oid, tid));
+    if (row === undefined) return null;
+    const value = yield* got(this.#parts.data.read(row));
+    // Without its data it must not look like the undo of a creation elsewhere.
+    if (value === null && row.data_id !== null) return null;
+    return { oid, tid, value, valueTid: tidOrNullOf(row.value_tid) };
+  }
+
+  addTransaction(transaction: ReplicaTransaction): void {
+    const { tid, packed, oids, user, description, extension, ttid } = transaction;
+    const flag = packed ? 1 : 0;
+    const rest = [packOids(oids), user, description, extension, ttid];
+    this.#connection.inOrder(() => {
+      this.#insertTransaction.run(this.#partition(tid), tid, flag, ...rest);
+    });
+  }
+
+  addObject(object: ReplicaObject): Eventual<void> {
+    this.#connection.changing([object.oid]);
+    return this.#connection.atomically(() => eventually(this.#add(object)));
+  }
+
+  *#add({ oid, tid, value, valueTid }: ReplicaObject): Steps<void> {
+    const { data } = this.#parts;
+    const partition = this.#partition(oid);
+    if ((yield* got(this.#dataId.get(partition, oid, tid))) !== undefined) return;
+    let dataId = valueTid === null ? null : yield* this.#dataOf(partition, oid, valueTid);
+    const isOwn = dataId === null && value !== null;
+    if (isOwn) dataId = yield* got(data.insert(oid, value));
+    this.#insertObject.run(partition, oid, tid, dataId, valueTid);
+    if (isOwn && dataId !== null) data.release([dataId]);
+  }
+
+  /** The data of a revision; null when there is none, or when it has none. */
+  *#dataOf(partition: number, oid: Oid, tid: Tid): Steps<DataId | null> {
+    const row = yield* got(this.#dataId.get(partition, oid, tid));
+    return row === undefined ? null : dataIdOf(row);
+  }
+
+  deleteTransactions(tids: readonly Tid[]): void {
+    this.#connection.inOrder(() => {
+      for (const tid of tids) this.#deleteTransaction.run(this.#partition(tid), tid);
+    });
+  }
+
+  deleteObjects(keys: readonly RevisionKey[]): Eventual<void> {
+    this.#connection.changing(keys.map(({ oid }) => oid));
+    return this.#connection.atomically(() => eventually(this.#delete(keys)));
+  }
+
+  *#delete(keys: readonly RevisionKey[]): Steps<void> {
+    const ids: DataId[] = [];
+    for (const { oid, tid } of keys) {
+      const partition = this.#partition(oid);
+      const dataId = yield* this.#dataOf(partition, oid, tid);
+      if (dataId !== null) ids.push(dataId);
+      this.#deleteObject.run(partition, oid, tid);
+    }
+    this.#parts.data.prune(ids);
+  }
+
+  lastTids(offset: number): Eventual<{ trans: Tid | null; obj: Tid | null }> {
+    return this.#connection.atomically(() => this.#parts.lastIds.tids(offset));
+  }
+
+  async completeUndos({ offset, pause, found }: UndoCompletion): Promise<number> {
+    // Those that are pending come first: whatever is committed meanwhile is complete already.
+    let missing = await this.#connection.atomically(() =>
+      eventually(this.#completePending(offset, found))
+    );
+    for (let from: RevisionKey = { oid: ZERO_OID, tid: ZERO_TID };;) {
+      const slice = await this.#completeSlice(offset, from);
+      missing += slice.missing;
+      if (slice.next === null || !await pause()) return missing;
+      from = slice.next;
+    }
+  }
+
+  #completeSlice(offset: number, from: RevisionKey): Eventual<CompletedSlice> {
+    this.#connection.changing(null);
+    return this.#connection.atomically(() => eventually(this.#completeFrom(offset, from)));
+  }
+
+  *#completeFrom(offset: number, from: RevisionKey): Steps<CompletedSlice> {
+    const rows = yield* got(this.#withoutData.all(offset, from.oid, from.tid, SLICE_ROWS));
+    let last = from;
+    let missing = 0;
+    for (const row of rows) {
+      last = { oid: oidOf(row.oid), tid: tidOf(row.tid) };
+      if (row.value_tid === null) continue;
+      const target = yield* got(this.#dataId.get(offset, last.oid, tidOf(row.value_tid)));
+      if (target === undefined) missing++;
+      else this.#setData.run(dataIdOf(target), offset, last.oid, last.tid);
+    }
+    return { missing, next: rows.length < SLICE_ROWS ? null : last };
+  }
+
+  *#completePending(offset: number, found: UndoCompletion["found"]): Steps<number> {
+    let missing = 0;
+    for (const row of yield* got(this.#pendingWithoutData.all(offset))) {
+      const [ttid, oid] = [tidOf(row.tid), oidOf(row.oid)];
+      const target = yield* got(this.#dataId.get(offset, oid, tidOf(row.value_tid)));
+      if (target === undefined) missing++;
+      const dataId = target === undefined ? null : dataIdOf(target);
+      if (dataId === null) continue;
+      this.#setPendingData.run(dataId, ttid, oid);
+      found({ ttid, oid, dataId });
+    }
+    return missing;
+  }
+}
+
+function dataIdOf({ data_id: id }: SqlRow): DataId | null {
+  return id === null ? null : integerOf(id);
+}
