@@ -11,7 +11,7 @@ import type { Column, ColumnKind } from "./columns.ts";
 import type { Topology } from "./topology.ts";
 
 /** How many times one search gives a column to a node before it is given up. */
-export const MAX_ATTEMPTS = 500_000;
+export const MAX_ATTEMPTS = 200_000;
 
 /** The cells that a node has: their states by partition. */
 export type NodeCells = ReadonlyMap<number, CellState>;
