@@ -20,7 +20,7 @@ const SLOW_MS = { low: 300, high: 3000 } as const;
 const DELAY_MS = { low: 2, high: 200 } as const;
 /** How rare it is that the cluster loses what it can't do without, and that all nodes die. */
 const REGARDLESS_ONE_IN = 10;
-const POWER_ONE_IN = 30;
+const POWER_ONE_IN = 12;
 
 type Fault = (injector: FaultInjector) => Promise<void> | null;
 
@@ -135,9 +135,9 @@ export class FaultInjector {
     });
   }
 
-  /** Whether nothing else goes on: then all nodes can be taken at once. */
-  get isCalm(): boolean {
-    return this.#disturbed.size === 0;
+  /** All nodes that are not disturbed already. */
+  get sound(): readonly ManagedNode[] {
+    return this.nodes.filter((node) => !this.#disturbed.has(node));
   }
 }
 
@@ -205,9 +205,8 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
     });
   },
   power: (faults) => {
-    if (!faults.isCalm || !faults.random.oneIn(POWER_ONE_IN)) return null;
-    const { nodes } = faults;
-    const away = nodes.map((node) =>
+    if (!faults.random.oneIn(POWER_ONE_IN)) return null;
+    const away = faults.sound.map((node) =>
       faults.during("power", node, {
         ms: AWAY_MS,
         begin: () => node.kill(),
