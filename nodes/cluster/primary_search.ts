@@ -28,6 +28,8 @@ export interface PrimarySearchOptions {
   accepted(connection: Connection, accept: AcceptIdentification, nid: Nid): void;
   /** Whether a refusal such as `invalid cluster name` ends the search; servers go on trying. */
   readonly endsOnRefusal: boolean;
+  /** Told of each refusal that does not end the search. */
+  refused?(refusal: PeerError): void;
 }
 
 /** What it may mean that a master closes a connection without a word: NEO 1.11's logs no more. */
@@ -99,8 +101,9 @@ async function attempt(
     signal?.throwIfAborted();
     if (!(error instanceof NeoError)) throw error;
     connection?.close();
-    if (error instanceof PeerError && error.code === "PROTOCOL_ERROR" && options.endsOnRefusal) {
-      throw error;
+    if (error instanceof PeerError && error.code === "PROTOCOL_ERROR") {
+      if (options.endsOnRefusal) throw error;
+      options.refused?.(error);
     }
     const problem = isSecondary
       ? `master ${text} is not the primary`

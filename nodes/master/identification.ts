@@ -11,7 +11,7 @@ import { sameAddress } from "../cluster/addresses.ts";
 import { isTemporary, nidText, nodeTypeOf } from "../cluster/node_ids.ts";
 import type { Address } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
-import { Refusal } from "../wire/refusal.ts";
+import { ALREADY_CONNECTED, Refusal } from "../wire/refusal.ts";
 import { decodeText } from "../wire/text.ts";
 import { announce, introduce } from "./announcements.ts";
 import type { KnownNode, Nodes } from "./nodes.ts";
@@ -95,12 +95,12 @@ function findNode(primary: Primary, claim: Claim): KnownNode | null {
   if (byAddress !== undefined) {
     const isSame = byNid === undefined || byNid === byAddress || (nid !== null && isTemporary(nid));
     if (byAddress.connection === null && isSame) return byAddress;
-    return refuse("already connected");
+    return refuse(ALREADY_CONNECTED);
   }
   if (byNid === undefined || byNid === self) return null;
   if (byNid.connection === null) return byNid;
   if (nid !== null && isTemporary(nid)) return null;
-  return refuse("already connected");
+  return refuse(ALREADY_CONNECTED);
 }
 
 /**

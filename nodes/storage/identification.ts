@@ -11,7 +11,7 @@ import { nidText } from "../cluster/node_ids.ts";
 import type { Nid } from "../codec/ids.ts";
 import { LaterAnswer, type Reply } from "../codec/packet.ts";
 import type { Connection } from "../wire/connection.ts";
-import { Refusal } from "../wire/refusal.ts";
+import { ALREADY_CONNECTED, Refusal } from "../wire/refusal.ts";
 import { decodeText } from "../wire/text.ts";
 import { ClientService } from "./clients/client_service.ts";
 import { ReadOnlyClientService } from "./clients/read_only_service.ts";
@@ -105,7 +105,7 @@ export class Identification {
     if (nodeType !== "CLIENT" || node.type !== "CLIENT") {
       throw new Refusal("PROTOCOL_ERROR", "reject non-client-or-storage node");
     }
-    if (peers.of(nid) !== undefined) throw new Refusal("PROTOCOL_ERROR", "already connected");
+    if (peers.of(nid) !== undefined) throw new Refusal("PROTOCOL_ERROR", ALREADY_CONNECTED);
     this.#serveClient(connection, nid, operation);
     return accepted(session, nid);
   }

@@ -14,6 +14,7 @@ import type { Nid } from "../codec/ids.ts";
 import { ConnectionClosedError, DatabaseError } from "../errors.ts";
 import type { Address, Listener, NodeHost } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
+import { ALREADY_CONNECTED } from "../wire/refusal.ts";
 import { encodeText } from "../wire/text.ts";
 import { Assignment } from "./assignment.ts";
 import type { Backend } from "./backend/backend.ts";
@@ -56,6 +57,9 @@ export async function resetStorage(host: NodeHost, options: StorageOptions): Pro
   });
   await backend.close({ commit: true });
 }
+
+/** After so many refusals of its id in a row, a node whose database is blank asks for another. */
+const MAX_ID_REFUSALS = 3;
 
 class StorageNode implements RunningNode {
   readonly #host: NodeHost;
@@ -134,6 +138,7 @@ class StorageNode implements RunningNode {
   /** Finds the primary master, and does what it says. Resolves when it is lost. */
   async #followMaster(backend: Backend, signal: AbortSignal): Promise<void> {
     const rows = backend.settings.partitions === null ? [] : await backend.table.load();
+    let idRefusals = 0;
     const { connection } = await findPrimary({
       host: this.#host,
       endpoint: this.#endpoint,
@@ -148,9 +153,25 @@ class StorageNode implements RunningNode {
         idTimestamp: null,
       }),
       accepted: (master, accept, nid) => this.#accepted({ backend, master, rows }, accept, nid),
+      refused: ({ message }) => {
+        if (message !== ALREADY_CONNECTED || ++idRefusals < MAX_ID_REFUSALS) return;
+        idRefusals = 0;
+        this.#giveUpId(backend);
+      },
     }, signal);
     await new Promise<void>((resolve) => connection.onClose(resolve));
     if (!signal.aborted) this.#host.log.log("WARNING", "storage", `lost ${connection.label}`);
+  }
+
+  /**
+   * Another node has this one's id. That is for good when masters had not found each other yet, and
+   * each gave the same id to another new node. Nothing depends on the id of a blank database.
+   */
+  #giveUpId({ settings }: Backend): void {
+    if (settings.nid === null || settings.ptid !== null) return;
+    const text = nidText(settings.nid);
+    this.#host.log.log("WARNING", "storage", `another node is ${text}: asking for another id`);
+    settings.nid = null;
   }
 
   #accepted(

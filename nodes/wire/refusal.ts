@@ -11,6 +11,9 @@ import { decodeText, encodeText } from "./text.ts";
 /** The name of a protocol error code, such as `NOT_READY`. */
 export type ErrorName = keyof typeof ErrorCode;
 
+/** How a node is refused whose id, or address, another one has. */
+export const ALREADY_CONNECTED = "already connected";
+
 /** A request that is answered by an Error packet. */
 export class Refusal extends NeoError {
   /**

@@ -14,7 +14,7 @@ import type { Receiver } from "../../codec/packet.ts";
 import { ConnectionClosedError, NetworkError } from "../../errors.ts";
 import type { Address, ClientHost } from "../../host/host.ts";
 import type { Connection } from "../../wire/connection.ts";
-import { Refusal } from "../../wire/refusal.ts";
+import { ALREADY_CONNECTED, Refusal } from "../../wire/refusal.ts";
 import { encodeText } from "../../wire/text.ts";
 import type { Assignment } from "../assignment.ts";
 import type { Peers } from "../peers.ts";
@@ -171,7 +171,7 @@ export class Links {
     const isReplaced = dial !== undefined && this.#options.assignment.nid < nid &&
       dial.connection?.received !== true;
     if (this.#links.has(key) || (dial !== undefined && !isReplaced)) {
-      throw new Refusal("PROTOCOL_ERROR", "already connected");
+      throw new Refusal("PROTOCOL_ERROR", ALREADY_CONNECTED);
     }
     const link = this.#add(connection, { key, nid, dialed: false });
     dial?.resolve(link);
