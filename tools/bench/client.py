@@ -6,9 +6,13 @@ Forks CLIENTS processes, each with its own storage object, and says {"ready": tr
 connected. Then it obeys one JSON line after the other and answers each with one:
 
   {"work": "prepare", "objects": N}   the first client writes N objects; answers {"oids": [...]}
+  {"work": "pack"}   the first client packs up to now; answers {"seconds": S}
   {"work": "commit", "objects": N, "seconds": S}
   {"work": "load", "oids": [...], "seconds": S}
-      all clients start together and work for S seconds; answers {"count": commits or loads,
+  {"work": "contend", "oids": [...], "touched": N, "seconds": S}   changes N of them, in any order
+  {"work": "undo", "seconds": S}      undoes its own last transaction, again and again
+  {"work": "iterate", "seconds": S}   goes through transactions with their records
+      all clients start together and work for S seconds; answers {"count": of what was done,
       "seconds": of the slowest client, "latenciesUs": [...], "cpuMs": of all clients}
 
 The end of its input ends it. client.ts speaks the same lines.
@@ -23,6 +27,8 @@ import time
 import traceback
 
 OBJECT_BYTES = 1000
+# What a pickle of ZODB begins with; conflicts about this class are not resolved.
+RECORD_HEAD = b'cpersistent.mapping\nPersistentMapping\nq\x01.'
 POOL_OBJECTS = 200
 PREPARE_OBJECTS_PER_COMMIT = 500
 ZERO_TID = b'\0' * 8
@@ -34,18 +40,26 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def new_data():
+    return RECORD_HEAD + os.urandom(OBJECT_BYTES - len(RECORD_HEAD))
+
+
 class Client(object):
     """One storage object and the objects that it alone modifies."""
 
     def __init__(self, master, cluster, cache_bytes):
         from neo.client.Storage import Storage
         from ZODB.Connection import TransactionMetaData
+        from ZODB.POSException import ConflictError
         self.transaction = TransactionMetaData
+        self.conflict = ConflictError
         self.storage = Storage(master_nodes=master, name=cluster, cache_size=cache_bytes)
         self.storage.sync()
         self.oids = []
         self.serials = {}
         self.turn = 0
+        self.last_tid = None
+        self.iteration = None
 
     def commit(self, oids):
         storage = self.storage
@@ -53,7 +67,7 @@ class Client(object):
         storage.tpc_begin(transaction)
         for oid in oids:
             serial = self.serials.get(oid, ZERO_TID)
-            storage.store(oid, serial, os.urandom(OBJECT_BYTES), '', transaction)
+            storage.store(oid, serial, new_data(), '', transaction)
         storage.tpc_vote(transaction)
         tid = storage.tpc_finish(transaction)
         for oid in oids:
@@ -79,13 +93,71 @@ class Client(object):
         oid = random.choice(order['oids']).decode('hex')
         return lambda: self.check(self.storage.load(oid)[0])
 
+    def contend_once(self, order):
+        oids = [oid.decode('hex') for oid in random.sample(order['oids'], order['touched'])]
+
+        def once():
+            while not self.try_to_change(oids):
+                pass
+        return once
+
+    def try_to_change(self, oids):
+        """As an application: on what it knows at the beginning, and anew after a conflict."""
+        storage = self.storage
+        storage.sync()
+        transaction = self.transaction()
+        storage.tpc_begin(transaction)
+        try:
+            for oid in oids:
+                serial = storage.load(oid)[1]
+                storage.store(oid, serial, new_data(), '', transaction)
+            storage.tpc_vote(transaction)
+            storage.tpc_finish(transaction)
+            return True
+        except self.conflict:
+            storage.tpc_abort(transaction)
+            return False
+
+    def undo_once(self, order):
+        if self.last_tid is None:
+            oid = self.storage.new_oid()
+            self.commit([oid])
+            self.commit([oid])
+            self.last_tid = self.serials[oid]
+        return self.undo
+
+    def undo(self):
+        storage = self.storage
+        transaction = self.transaction()
+        storage.tpc_begin(transaction)
+        storage.undo(self.last_tid, transaction)
+        storage.tpc_vote(transaction)
+        self.last_tid = storage.tpc_finish(transaction)
+
+    def iterate_once(self, order):
+        return self.iterate
+
+    def iterate(self):
+        if self.iteration is None:
+            self.iteration = self.storage.iterator()
+        try:
+            for record in next(self.iteration):
+                self.check(record.data)
+        except StopIteration:
+            self.iteration = None
+
+    def pack(self):
+        start = time.time()
+        self.storage.pack(start, None)
+        return {'seconds': time.time() - start}
+
     @staticmethod
     def check(data):
         if len(data) != OBJECT_BYTES:
             raise ValueError('expected %d bytes, found %d' % (OBJECT_BYTES, len(data)))
 
     def measure(self, order):
-        next_work = self.commit_once if order['work'] == 'commit' else self.load_once
+        next_work = getattr(self, order['work'] + '_once')
         next_work(order)
         latencies = []
         cpu = os.times()
@@ -105,7 +177,9 @@ class Client(object):
         }
 
     def obey(self, order):
-        return self.prepare(order) if order['work'] == 'prepare' else self.measure(order)
+        if order['work'] == 'prepare':
+            return self.prepare(order)
+        return self.pack() if order['work'] == 'pack' else self.measure(order)
 
 
 def say(stream, value):
@@ -171,7 +245,7 @@ def main(master, cluster, clients, cache_bytes):
         hear(answers)
     say(sys.stdout, {'ready': True})
     for line in iter(sys.stdin.readline, ''):
-        alone = json.loads(line)['work'] == 'prepare'
+        alone = json.loads(line)['work'] in ('prepare', 'pack')
         chosen = workers[:1] if alone else workers
         for orders, _ in chosen:
             orders.write(line)

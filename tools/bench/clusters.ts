@@ -17,22 +17,34 @@ export type Role = "master" | "storage";
 export interface Make {
   readonly label: string;
   program(role: Role): Program;
+  /** The benchmark's directory whose client of ours works on it; null where none does. */
+  readonly client: string | null;
 }
 
+const HERE = import.meta.dirname ?? ".";
+
 /** Our own nodes, by the `neo` command. */
-export const OURS: Make = {
-  label: "NEO/ts",
-  program: (role) => ({
-    command: Deno.execPath(),
-    args: ["run", "-A", V8_FLAGS, join(import.meta.dirname ?? ".", "..", "neo.ts"), role],
-  }),
-};
+export const OURS: Make = checkoutMake("NEO/ts", join(HERE, "..", ".."));
+
+/** The nodes and the client of a checkout of this project. */
+export function checkoutMake(label: string, directory: string): Make {
+  const tools = join(directory, "tools");
+  return {
+    label,
+    program: (role) => ({
+      command: Deno.execPath(),
+      args: ["run", "-A", V8_FLAGS, join(tools, "neo.ts"), role],
+    }),
+    client: join(tools, "bench"),
+  };
+}
 
 /** NEO 1.11's nodes, by the commands of its virtual environment. */
 export function peerMake(venv: string): Make {
   return {
     label: "NEO 1.11",
     program: (role) => ({ command: join(venv, "bin", `neo${role}`), args: [] }),
+    client: null,
   };
 }
 
@@ -46,30 +58,41 @@ export function peerVenv(): { readonly path: string; readonly installed: boolean
   return { path, installed: isFile(join(path, "bin", "neomaster")) };
 }
 
+/** The name of all clusters, so that one may go on with another one's database. */
+const NAME = "bench";
+
+/** The storage's database in a cluster's directory. */
+export function databaseIn(directory: string): string {
+  return join(directory, "storage.sqlite");
+}
+
 /** A running cluster. */
 export class Cluster {
+  readonly name = NAME;
+
   private constructor(
     readonly make: Make,
-    readonly name: string,
     readonly master: string,
     readonly nodes: Readonly<Record<Role, Child>>,
   ) {}
 
-  /** Starts the nodes, with their files in `directory`; clients then wait for the cluster. */
-  static start(make: Make, name: string, directory: string): Cluster {
+  /**
+   * Starts the nodes on the files in `directory`, if there are some; clients then wait for the
+   * cluster.
+   */
+  static start(make: Make, directory: string): Cluster {
     const master = `127.0.0.1:${freePort()}`;
     const run = (role: Role, ...options: string[]) => {
       const program = make.program(role);
-      const common = ["-c", name, "-m", master, "-l", join(directory, `${name}-${role}.log`)];
+      const common = ["-c", NAME, "-m", master, "-l", join(directory, `${role}.log`)];
       const args = [...program.args, ...common, ...options];
       const child = new Child(`${make.label} ${role}`, { ...program, args });
       child.ignoreOutput();
       return child;
     };
-    const database = join(directory, `${name}.sqlite`);
-    return new Cluster(make, name, master, {
+    return new Cluster(make, master, {
       master: run("master", "-b", master, "-p", String(PARTITIONS), "-A", "1"),
-      storage: run("storage", "-a", "SQLite", "-d", database),
+      storage: run("storage", "-a", "SQLite", "-d", databaseIn(directory)),
     });
   }
 

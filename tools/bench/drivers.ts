@@ -15,6 +15,8 @@ const CACHE_BYTES = 20 * 1024 * 1024;
 
 const Ready = z.object({ ready: z.literal(true) });
 const Prepared = z.object({ oids: z.array(z.string().length(16)) });
+const History = z.object({ transactions: z.number() });
+const Packed = z.object({ seconds: z.number().positive() });
 const Sample = z.object({
   count: z.number(),
   seconds: z.number().positive(),
@@ -62,10 +64,30 @@ export class Driver {
 
   /** Writes objects to be loaded later; returns their oids. */
   async prepare(objects: number): Promise<readonly string[]> {
+    return Prepared.parse(await this.#ask({ work: "prepare", objects })).oids;
+  }
+
+  /** Commits transactions of one object each. Only our own client does so. */
+  async prepareHistory(transactions: number): Promise<void> {
+    History.parse(await this.#ask({ work: "history", transactions }));
+  }
+
+  /** Writes objects of several revisions; returns their oids. Only our own client does so. */
+  async prepareRevisions(objects: number, revisions: number): Promise<readonly string[]> {
+    return Prepared.parse(await this.#ask({ work: "revisions", objects, revisions })).oids;
+  }
+
+  /** Packs up to now; returns the seconds that it took. */
+  async pack(): Promise<number> {
+    return Packed.parse(await this.#ask({ work: "pack" })).seconds;
+  }
+
+  /** What the first client answers. */
+  async #ask(order: object): Promise<unknown> {
     const [first] = this.children;
     if (first === undefined) throw new BenchError("expected a client, found none");
-    await first.say(JSON.stringify({ work: "prepare", objects }));
-    return Prepared.parse(JSON.parse(await first.hear())).oids;
+    await first.say(JSON.stringify(order));
+    return JSON.parse(await first.hear());
   }
 
   /** All clients work at the same time, as the order says. */
@@ -90,12 +112,13 @@ export class Driver {
 function clientProgram(side: Side, clients: number, cacheBytes: number): Program {
   const { cluster } = side;
   const here = import.meta.dirname ?? ".";
+  const ours = cluster.make.client ?? here;
   const args = [cluster.master, cluster.name, String(clients), String(cacheBytes)];
   if (side.client === "python") {
     const python = join(side.venv, "bin", "python");
     return { command: python, args: ["-B", join(here, "client.py"), ...args] };
   }
-  return { command: Deno.execPath(), args: ["run", "-A", join(here, "client.ts"), ...args] };
+  return { command: Deno.execPath(), args: ["run", "-A", join(ours, "client.ts"), ...args] };
 }
 
 function sum(values: readonly number[]): number {

@@ -4,9 +4,9 @@
  */
 
 import type { Role } from "./clusters.ts";
-import { Driver, type Side } from "./drivers.ts";
+import { Driver, type Sample, type Side } from "./drivers.ts";
 import { BenchError } from "./processes.ts";
-import type { Scenario } from "./scenarios.ts";
+import type { Scenario, Work } from "./scenarios.ts";
 
 const PREPARED_OBJECTS = 4000;
 const SETTLE_MS = 2500;
@@ -17,14 +17,21 @@ export interface Pace {
   readonly roundSeconds: number;
   readonly warmUpSeconds: number;
   readonly restSeconds: number;
+  /** Rounds of packing, each on a new copy of the database. */
+  readonly packRounds: number;
 }
 
-/** One side's work in one round. CPU times are of all processes of their kind, per operation. */
+/** CPU times by all processes of a kind, per operation, in milliseconds. */
+export type CpuTimes = Readonly<Record<Role | "client", number>>;
+
+/** One side's work in one round. */
 export interface Round {
   readonly perSecond: number;
   readonly medianMs: number;
+  readonly p99Ms: number;
   readonly worstMs: number;
-  readonly cpuMsPerOperation: Readonly<Record<Role | "client", number>>;
+  /** Null where it can't be told apart from that of other work. */
+  readonly cpuMsPerOperation: CpuTimes | null;
 }
 
 /** All rounds of one side, or why there are none. */
@@ -92,41 +99,58 @@ export async function measureRest(
 }
 
 async function enter(scenario: Scenario, side: Side): Promise<Contender> {
-  const loads = scenario.work.work === "load";
+  const { work, clients } = scenario;
   try {
-    const driver = await Driver.start(side, scenario.clients, !loads);
-    const prepared = loads ? { oids: await driver.prepare(PREPARED_OBJECTS) } : {};
-    return { side, driver, order: { ...scenario.work, ...prepared }, rounds: [], failure: null };
+    const driver = await Driver.start(side, clients, work.work !== "load");
+    const objects = preparedObjects(work);
+    const prepared = objects === 0 ? {} : { oids: await driver.prepare(objects) };
+    return { side, driver, order: { ...work, ...prepared }, rounds: [], failure: null };
   } catch (error) {
     return { side, driver: null, order: {}, rounds: [], failure: reason(error) };
   }
+}
+
+function preparedObjects(work: Work): number {
+  if (work.work === "load") return PREPARED_OBJECTS;
+  return work.work === "contend" ? work.objects : 0;
 }
 
 async function play(contender: Contender, seconds: number): Promise<Round | null> {
   const { side, driver, order } = contender;
   if (driver === null || contender.failure !== null) return null;
   try {
-    const before = side.cluster.cpuMs();
-    const sample = await driver.measure({ ...order, seconds });
-    const after = side.cluster.cpuMs();
-    const latencies = sample.latenciesUs.toSorted((a, b) => a - b);
-    return {
-      perSecond: sample.count / sample.seconds,
-      medianMs: (latencies[latencies.length >> 1] ?? NaN) / 1000,
-      worstMs: (latencies.at(-1) ?? NaN) / 1000,
-      cpuMsPerOperation: {
-        master: (after.master - before.master) / sample.count,
-        storage: (after.storage - before.storage) / sample.count,
-        client: sample.cpuMs / sample.count,
-      },
-    };
+    return await timed(side, () => driver.measure({ ...order, seconds }));
   } catch (error) {
     contender.failure = reason(error);
     return null;
   }
 }
 
-function reason(error: unknown): string {
+/** A round of work, with the CPU time that everybody spent meanwhile. */
+export async function timed(side: Side, work: () => Promise<Sample>): Promise<Round> {
+  const before = side.cluster.cpuMs();
+  const sample = await work();
+  const after = side.cluster.cpuMs();
+  const latencies = sample.latenciesUs.toSorted((a, b) => a - b);
+  const at = (share: number) => {
+    const index = Math.min(Math.floor(latencies.length * share), latencies.length - 1);
+    return (latencies[index] ?? NaN) / 1000;
+  };
+  return {
+    perSecond: sample.count / sample.seconds,
+    medianMs: at(0.5),
+    p99Ms: at(0.99),
+    worstMs: at(1),
+    cpuMsPerOperation: {
+      master: (after.master - before.master) / sample.count,
+      storage: (after.storage - before.storage) / sample.count,
+      client: sample.cpuMs / sample.count,
+    },
+  };
+}
+
+/** A failure in one line. Throws what is a defect of the benchmark itself. */
+export function reason(error: unknown): string {
   if (!(error instanceof BenchError)) throw error;
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

@@ -1,0 +1,106 @@
+/** What the benchmark is told on its command line. */
+
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import process from "node:process";
+import type { Pace } from "./measure.ts";
+import { REVISIONS_PER_OBJECT } from "./pack.ts";
+import { NAMES } from "./scenarios.ts";
+
+const FULL: Pace = {
+  rounds: 7,
+  roundSeconds: 3,
+  warmUpSeconds: 2,
+  restSeconds: 10,
+  packRounds: 3,
+};
+const QUICK: Pace = {
+  rounds: 3,
+  roundSeconds: 0.8,
+  warmUpSeconds: 0.5,
+  restSeconds: 3,
+  packRounds: 1,
+};
+const MAX_ROUNDS = 1000;
+const FULL_SIZE = 100_000;
+const QUICK_SIZE = 5000;
+const MAX_SIZE = 10_000_000;
+
+export interface Options {
+  readonly pace: Pace;
+  readonly chosen: readonly string[];
+  /** Transactions to iterate and to follow. */
+  readonly transactions: number;
+  /** Revisions to pack; a multiple of {@link REVISIONS_PER_OBJECT}. */
+  readonly revisions: number;
+  readonly json: string | null;
+  /** A checkout that takes the place of NEO 1.11. */
+  readonly beside: string | null;
+  readonly noise: boolean;
+}
+
+/** Reads the command line; ends the program where it is wrong, or asks for help. */
+export function parseOptions(): Options {
+  const given = new Command("deno task bench")
+    .description("Measures our cluster beside NEO 1.11, doing the same work in turns.")
+    .option("--quick", "short rounds and small databases: about two minutes in total")
+    .option("--only <name>", `one scenario; may be repeated (${NAMES.join(", ")})`, collectName)
+    .option("--rounds <number>", "timed rounds of each scenario", wholeNumber(MAX_ROUNDS))
+    .option("--seconds <number>", "length of a timed round", positiveNumber)
+    .option(
+      "--transactions <number>",
+      `the history that is iterated and followed (${FULL_SIZE})`,
+      wholeNumber(MAX_SIZE),
+    )
+    .option(
+      "--revisions <number>",
+      `what is packed, ${REVISIONS_PER_OBJECT} of each object (${FULL_SIZE})`,
+      wholeNumber(MAX_SIZE),
+    )
+    .option("--json <file>", "also write every round's numbers to a file")
+    .addOption(
+      new Option(
+        "--beside <directory>",
+        "another checkout of this project in place of NEO 1.11, such as before a change",
+      ).conflicts("noise"),
+    )
+    .option("--noise", "NEO 1.11 against itself, to learn what differences mean nothing")
+    .addHelpText("after", "\nNEO 1.11 is looked for in NEO_PEER_VENV or ~/.cache/neo-ts/peer-venv.")
+    .parse(process.argv)
+    .opts();
+  const usual = given.quick ? QUICK : FULL;
+  const size = given.quick ? QUICK_SIZE : FULL_SIZE;
+  const revisions = given.revisions ?? size;
+  return {
+    pace: {
+      ...usual,
+      rounds: given.rounds ?? usual.rounds,
+      packRounds: given.rounds ?? usual.packRounds,
+      roundSeconds: given.seconds ?? usual.roundSeconds,
+    },
+    chosen: given.only ?? NAMES,
+    transactions: given.transactions ?? size,
+    revisions: Math.ceil(revisions / REVISIONS_PER_OBJECT) * REVISIONS_PER_OBJECT,
+    json: given.json ?? null,
+    beside: given.beside ?? null,
+    noise: given.noise ?? false,
+  };
+}
+
+function collectName(name: string, previous: string[] | undefined): string[] {
+  if (!NAMES.includes(name)) throw new InvalidArgumentError(`expected ${NAMES.join(", ")}.`);
+  return [...previous ?? [], name];
+}
+
+function wholeNumber(max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isInteger(value) && value >= 1 && value <= max) return value;
+    throw new InvalidArgumentError(`expected a whole number from 1 to ${max}.`);
+  };
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError("expected a number of seconds greater than 0.");
+}
