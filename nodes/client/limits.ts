@@ -50,8 +50,12 @@ export const MAX_TRANSACT_BYTES = 1 << 30;
 /** How often `transact` runs its function again, unless an option says otherwise. */
 export const DEFAULT_RETRIES = 10;
 
-/** The pause before `transact` runs its function again: doubles each time, up to the greatest. */
+/**
+ * The pause before `transact` runs its function again: doubles each time, up to the greatest. After
+ * a conflict it stays short: who pauses for long among many that do not will be in conflict again.
+ */
 export const MIN_BACKOFF_MS = 5;
+export const MAX_CONFLICT_BACKOFF_MS = 20;
 export const MAX_BACKOFF_MS = 1000;
 
 /** Invalidations that wait for one slow reader; beyond, it is told that anything may be stale. */

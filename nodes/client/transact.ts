@@ -7,10 +7,11 @@ import type { Oid, Tid } from "../codec/ids.ts";
 import { delay } from "../cluster/delay.ts";
 import { abortable, assertNotAborted } from "./abortable.ts";
 import { beginTransaction, type TransactionMetadata } from "./begin.ts";
-import { TransientError } from "./errors.ts";
+import { ConflictError, TransientError } from "./errors.ts";
 import {
   DEFAULT_RETRIES,
   MAX_BACKOFF_MS,
+  MAX_CONFLICT_BACKOFF_MS,
   MAX_STORE_GROUP,
   MIN_BACKOFF_MS,
   STORE_GROUP_BYTES,
@@ -49,16 +50,16 @@ export class Transactor {
       } catch (error) {
         if (!(error instanceof TransientError) || attempt >= retries) throw error;
         host.log.log("DEBUG", "client", `attempt ${attempt + 1}: ${error.message}`);
-        await abortable(delay(host, this.#backoffMs(attempt), signal), signal);
+        const most = error instanceof ConflictError ? MAX_CONFLICT_BACKOFF_MS : MAX_BACKOFF_MS;
+        await abortable(delay(host, this.#backoffMs(attempt, most), signal), signal);
         // The next snapshot must show what this attempt was in conflict with.
         await master.barrier({ signal });
       }
     }
   }
 
-  #backoffMs(attempt: number): number {
-    const most = Math.min(MIN_BACKOFF_MS * 2 ** attempt, MAX_BACKOFF_MS);
-    return most * this.#parts.host.random();
+  #backoffMs(attempt: number, mostMs: number): number {
+    return Math.min(MIN_BACKOFF_MS * 2 ** attempt, mostMs) * this.#parts.host.random();
   }
 
   async #attempt<T>(work: TransactFunction<T>, options: TransactOptions): Promise<T> {
