@@ -5,6 +5,7 @@
 
 import type { Cell, CellChange, CellState, Row } from "../../gen/packets.ts";
 import { type Nid, type Oid, partitionOf, type Tid } from "../codec/ids.ts";
+import { Refusal } from "../wire/refusal.ts";
 
 /** Whether a cell in this state can be read. */
 export function isReadable(state: CellState): boolean {
@@ -39,7 +40,7 @@ export class PartitionTable {
     this.#rows = emptyRows(this.partitions);
   }
 
-  /** Takes a whole table. Throws a RangeError for a partition that the database does not have. */
+  /** Takes a whole table. Throws a Refusal for a partition that the database does not have. */
   load(ptid: number | null, rows: readonly Row[]): void {
     const loaded = emptyRows(this.partitions);
     for (const { offset, cells } of rows) {
@@ -50,7 +51,7 @@ export class PartitionTable {
     this.#rows = loaded;
   }
 
-  /** Takes changes. Throws a RangeError for a partition that the database does not have. */
+  /** Takes changes. Throws a Refusal for a partition that the database does not have. */
   update(ptid: number, changes: readonly CellChange[]): void {
     for (const { offset } of changes) this.#check(offset);
     this.#ptid = ptid;
@@ -66,7 +67,10 @@ export class PartitionTable {
 
   #check(offset: number): void {
     if (offset >= this.partitions) {
-      throw new RangeError(`expected a partition below ${this.partitions}, found ${offset}`);
+      throw new Refusal(
+        "PROTOCOL_ERROR",
+        `expected a partition below ${this.partitions}, found ${offset}`,
+      );
     }
   }
 

@@ -27,6 +27,14 @@ export function storageReceiver(operation: Operation, storage: KnownNode): Recei
     },
 
     notifyPartitionCorrupted({ partition, nids }) {
+      // Only a storage that has a cell can have been told to compare it with others.
+      if (storage.state !== "RUNNING" || table.cell(partition, nid) === undefined) {
+        return primary.log(
+          "WARNING",
+          `ignored ${nidText(nid)}: it has no part in partition ${partition}, ` +
+            "which it says is corrupted",
+        );
+      }
       primary.tellChanges(table.setCorrupted(partition, nids));
       if (!table.isOperational(nodes.isRunning)) turn.after(() => primary.phase.failed());
     },

@@ -3,6 +3,7 @@ import { CELL_STATES, type CellChange } from "../../gen/packets.ts";
 import { oid } from "../../nodes/codec/ids.ts";
 import { nodeId } from "../../nodes/cluster/node_ids.ts";
 import { isReadable, PartitionTable } from "../../nodes/cluster/partition_table.ts";
+import { Refusal } from "../../nodes/wire/refusal.ts";
 
 const S1 = nodeId("STORAGE", 1);
 const S2 = nodeId("STORAGE", 2);
@@ -75,9 +76,9 @@ Deno.test("a partition that the database does not have changes nothing", () => {
   const before = table.toRows();
   const bad = { offset: 2, nid: S1, state: "UP_TO_DATE" } as const;
   const good = { offset: 0, nid: S1, state: "OUT_OF_DATE" } as const;
-  assert.throws(() => table.update(8, [good, bad]), RangeError);
+  assert.throws(() => table.update(8, [good, bad]), Refusal);
   assert.throws(() => table.load(8, [{ offset: 2, cells: [] }]), {
-    name: "RangeError",
+    name: "Refusal",
     message: "expected a partition below 2, found 2",
   });
   assert.equal(table.ptid, 7);

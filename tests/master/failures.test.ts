@@ -2,7 +2,17 @@ import assert from "node:assert/strict";
 import * as p from "../../gen/packets.ts";
 import { type Nid, oid, partitionOf, type Tid } from "../../nodes/codec/ids.ts";
 import { nodeId } from "../../nodes/cluster/node_ids.ts";
-import { ackText, type Peer, refused, runningCluster, S1, S2, S3, tidOf } from "./support.ts";
+import {
+  ackText,
+  emptyRows,
+  type Peer,
+  refused,
+  runningCluster,
+  S1,
+  S2,
+  S3,
+  tidOf,
+} from "./support.ts";
 
 const C1 = nodeId("CLIENT", 1);
 
@@ -224,6 +234,18 @@ Deno.test("a cell that is found corrupted is not read any more, or ends operatio
   await admin.take(p.NotifyPartitionChanges);
   await admin.take(p.NotifyNodeInformation);
   assert.equal((await admin.take(p.NotifyClusterInformation)).state, "RECOVERING");
+});
+
+Deno.test("that a cell is corrupted is only believed of a storage that has one, too", async () => {
+  await using running = await runningCluster(2);
+  const { admin, cluster } = running;
+  const pending = await cluster.storage(3, { rows: emptyRows(4) });
+  await admin.drain();
+  pending.notify(p.NotifyPartitionCorrupted, { partition: 2, nids: [S1, S2] });
+  pending.notify(p.NotifyPartitionCorrupted, { partition: 2 ** 32 - 1, nids: [S1] });
+  await pending.ask(p.Ping, {});
+  assert.deepEqual(await admin.rest(), []);
+  await cluster.log.says(/ignored S3: it has no part in partition 2/);
 });
 
 Deno.test("what a storage said before it heard of the end of operation is ignored", async () => {

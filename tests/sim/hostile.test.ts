@@ -34,17 +34,13 @@ const PLAUSIBLE = {
   bytes: fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.constant(encodeText("simulated"))),
 };
 
-/**
- * Orders of an operator, and a storage's word that data are corrupt: whoever may give them can stop
- * a cluster, and lose what is in it.
- */
+/** Orders of an operator: whoever may give them can stop a cluster, and lose what is in it. */
 const ORDERS: readonly string[] = [
   "SetClusterState",
   "SetNodeState",
   "Truncate",
   "TweakPartitionTable",
   "AddPendingNodes",
-  "NotifyPartitionCorrupted",
 ];
 
 /** A peer's packets: mostly what its flow allows. */

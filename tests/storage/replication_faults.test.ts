@@ -91,6 +91,20 @@ Deno.test("a source that refuses is left for another one", async () => {
   });
 });
 
+Deno.test("a source that has packed is as good as any, and one that can't feed is left", async () => {
+  await withScene({ sources: [S2, S3] }, async (stage, { links }) => {
+    const asked = await (await links.next()).transactions.next();
+    asked.answer.refuse(new Refusal("BACKEND_NOT_IMPLEMENTED", "Importer.getReplicationTIDList"));
+    const other = await links.next();
+    (await other.transactions.next()).answer.give({ packTid: t(50), nextTid: null, tids: [] });
+    const objects = new Map();
+    (await other.objects.next()).answer.give({
+      ...{ packTid: t(50), nextTid: null, nextOid: null, objects },
+    });
+    assert.deepEqual(await next(stage), { is: "replicated", offset: 0, tid: t(100) });
+  });
+});
+
 Deno.test("a source that is gone is tried again", async () => {
   await withScene({}, async (stage, source) => {
     const link = await source.links.next();

@@ -27,6 +27,7 @@ import type { Address, Listener, LogLevel, NodeHost } from "../../nodes/host/hos
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
 import type { Connection } from "../../nodes/wire/connection.ts";
+import { hurrying } from "../support/hurry.ts";
 import { Client, type Store } from "./client.ts";
 import { C1, IDENTIFIED, Inbox, M1, node, rowsOf, S1, S2 } from "./values.ts";
 
@@ -52,18 +53,6 @@ export interface SetUp {
   readonly database?: string;
   /** Whether time flies for the storage, so that it does not wait before it looks for a master. */
   readonly hurries?: boolean;
-}
-
-/** How much faster time flies for those who hurry. */
-const HURRY = 50;
-
-/** A host whose clock runs fast. */
-function hurrying(host: NodeHost): NodeHost {
-  return {
-    ...host,
-    monotonic: () => host.monotonic() * HURRY,
-    setTimer: (delayMs, callback, options) => host.setTimer(delayMs / HURRY, callback, options),
-  };
 }
 
 /** The nodes of a test: a real storage, and everything around it. */

@@ -56,7 +56,7 @@ export class MasterTable {
     return this.#warning;
   }
 
-  /** Takes a whole table. Throws a RangeError for a partition that the database does not have. */
+  /** Takes a whole table. Throws a Refusal for a partition that the database does not have. */
   load(ptid: number | null, rows: readonly Row[]): void {
     this.#table.load(ptid, rows);
     this.#members.clear();
