@@ -1,7 +1,7 @@
 /** Many transactions on the same objects: deadlocks, conflicts, and nodes that die meanwhile. */
 
 import assert from "node:assert/strict";
-import { type Client, connect } from "../../mod.ts";
+import { type Client, connect, type Oid } from "../../mod.ts";
 import { type InProcessCluster, withCluster } from "../support/in_process.ts";
 import {
   createCounters,
@@ -90,3 +90,57 @@ Deno.test("a master that dies and comes back loses nothing that was committed", 
     });
   });
 });
+
+const CROWD = 20;
+const CROWD_COUNTERS = 30;
+const CROWD_TOUCHED = 10;
+const CROWD_COMMITS = 3;
+
+for (const resolves of [true, false]) {
+  const how = resolves ? "unite their changes" : "begin again after conflicts";
+  Deno.test(`${CROWD} clients that ${how} all make progress`, async () => {
+    await withCluster({ storages: 2, replicas: 1 }, async (cluster) => {
+      await using first = await connect(cluster.url);
+      const oids = await createCounters(first, CROWD_COUNTERS);
+      const options = resolves ? { resolveConflict: resolveCounter } : {};
+      const clients = await Promise.all(
+        Array.from({ length: CROWD }, () => connect(cluster.url, options)),
+      );
+      try {
+        const members = await Promise.all(clients.map((client) => insist(client, oids)));
+        const waits = members.flatMap(({ waitsMs }) => waitsMs).sort((a, b) => a - b);
+        const conflicts = members.map(({ tally }) => tally.conflicts);
+        assert.equal(waits.length, CROWD * CROWD_COMMITS);
+        assert.equal(await readCounters(first, oids), waits.length * CROWD_TOUCHED);
+        if (resolves) assert.deepEqual(new Set(conflicts), new Set([0]));
+        else assert.ok(conflicts.some((count) => count > 0), "nobody was in the way of another");
+        console.log(
+          `${CROWD} clients, ${CROWD_TOUCHED} of ${CROWD_COUNTERS} objects, ${waits.length} ` +
+            `commits: the slowest waited ${waits.at(-1)?.toFixed(0)} ms, the median ` +
+            `${waits[waits.length >> 1]?.toFixed(0)} ms; conflicts of one client: at most ` +
+            `${Math.max(...conflicts)}`,
+        );
+      } finally {
+        await Promise.all(clients.map((client) => client.close()));
+      }
+    });
+  });
+}
+
+/** Increments until some have been committed; tells how long each took, conflicts included. */
+async function insist(client: Client, oids: readonly Oid[]) {
+  const tally: Tally = { committed: 0, conflicts: 0, failures: 0 };
+  const waitsMs: number[] = [];
+  while (waitsMs.length < CROWD_COMMITS) {
+    const start = performance.now();
+    const wanted = tally.committed + CROWD_TOUCHED;
+    const chosen = someOf(oids, CROWD_TOUCHED, Math.random);
+    do {
+      await client.sync();
+      await increment(client, chosen, tally);
+    } while (tally.committed < wanted);
+    waitsMs.push(performance.now() - start);
+  }
+  assert.equal(tally.failures, 0);
+  return { tally, waitsMs };
+}
