@@ -34,6 +34,8 @@ export class Election {
   readonly #options: ElectionOptions;
   #round: AbortController | null = null;
   readonly #contested = new Set<string>();
+  /** Masters that have been asked to identify this one, and have not answered yet. */
+  readonly #asked = new Set<string>();
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -92,6 +94,7 @@ export class Election {
     try {
       connection = await self.endpoint.dial(address, "M", signal);
       const dialed = connection;
+      this.#asked.add(addressText(address));
       dialed.start(masterToStranger({
         notPrimaryMaster: (packet) => this.#learn(packet, signal),
       }));
@@ -112,6 +115,7 @@ export class Election {
     } catch (error) {
       if (!signal.aborted && !(error instanceof NeoError)) throw error;
     } finally {
+      this.#asked.delete(addressText(address));
       signal.removeEventListener("abort", close);
       if (!isHandedOver) close();
     }
@@ -124,7 +128,9 @@ export class Election {
     const named = primary === null ? undefined : masters[primary];
     if (signal.aborted || named === undefined || sameAddress(named, self.address)) return;
     // The peer does not know yet that the one that it named has lost against this one.
-    if (!isAccepted(named)) this.#lost({ address: named, accepted: null });
+    if (isAccepted(named)) return;
+    // One that was asked already may have accepted: to come again would cost a second.
+    if (!this.#asked.has(addressText(named))) this.#lost({ address: named, accepted: null });
   }
 
   #lost(elected: Elected): void {

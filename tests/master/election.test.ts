@@ -138,6 +138,20 @@ Deno.test("of two that play primary, the one that began first wins", async () =>
   }
 });
 
+Deno.test("a hint to a master that is about to answer is not followed twice", async () => {
+  await using secondary = await ScriptedMaster.listen();
+  await using primary = await ScriptedMaster.listen();
+  const masters = [secondary.address, primary.address];
+  await using cluster = await TestCluster.start({ masters });
+  const [hinting, accepting] = await Promise.all([secondary.visitor(), primary.visitor()]);
+  hinting.peer.notify(p.NotPrimaryMaster, { primary: 1, masters });
+  await hinting.peer.drain();
+  accepting.accept(M2);
+  await accepting.peer.drain();
+  assert.equal(accepting.peer.connection.closed, false);
+  assert.deepEqual(await directions(cluster, "STORAGE"), primary.address);
+});
+
 Deno.test("past recovery, a master gives way to nobody", async () => {
   await using other = await ScriptedMaster.listen();
   await using cluster = await TestCluster.start();
