@@ -21,6 +21,9 @@ export class NetworkError extends NeoError {}
 /** A database that cannot be opened or used as it is. The message says what to do. */
 export class DatabaseError extends NeoError {}
 
+/** A database server that can't be reached, or no more: trying again may help. */
+export class DatabaseLostError extends DatabaseError {}
+
 /** Bytes that are no packet of the protocol; costs their sender the connection. */
 export class MalformedPacketError extends NeoError {
   constructor(readonly packet: string, readonly field: string, reason: string) {

@@ -161,6 +161,35 @@ export interface SqlDatabase {
   close(): void;
 }
 
+/** A database of a MySQL or MariaDB server on this machine, and who we are there. */
+export interface SqlServerAddress {
+  /** The user of this process where null. */
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly database: string;
+  /** The path of the server's UNIX socket; the usual one where null. */
+  readonly socket: string | null;
+}
+
+/**
+ * A session with a database server. Texts are made of bytes: each character is one. Integers are
+ * read as `bigint`, everything else as bytes.
+ */
+export interface SqlSession {
+  /** Whether the server has hung up. */
+  readonly isLost: boolean;
+  /**
+   * Executes statements one after the other, until one fails. Resolves with the rows of each.
+   * Rejects with a DatabaseLostError when the server is gone, and may or may not have executed
+   * them, and with another DatabaseError when it refuses one.
+   */
+  query(statements: readonly string[]): Promise<SqlRow[][]>;
+  /** Says good-bye. */
+  close(): Promise<void>;
+  /** Hangs up. */
+  destroy(): void;
+}
+
 /** The signals that a node may react to. */
 export type SignalName = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR2";
 
@@ -184,6 +213,13 @@ export interface NodeHost extends ClientHost {
    * (`database is locked` when another node has it). `device` names the disk that it is on.
    */
   openDatabase(path: string): { readonly database: SqlDatabase; readonly device: string };
+  /**
+   * Opens a session with a database server. Rejects with a DatabaseLostError when it can't be
+   * reached, and with another DatabaseError when it refuses us.
+   */
+  connectDatabase(address: SqlServerAddress): Promise<SqlSession>;
+  /** Names the disk that a file or directory is on; null when this process can't see it. */
+  diskOf(path: string): string | null;
   /**
    * Calls back at each of these signals instead of what they do by default, until cancelled. A
    * subscription keeps no process alive.

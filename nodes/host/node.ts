@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import { createClientHost } from "./client.ts";
 import { readTextFile, writeTextFile } from "./files.ts";
 import type { LogSink, NodeHost } from "./host.ts";
+import { connectMysql, diskOf } from "./mysql.ts";
 import { ignoreRealTimeSignals, onSignal } from "./signals.ts";
 import { openSqlite } from "./sqlite.ts";
 
@@ -22,6 +23,8 @@ export function createNodeHost({ log }: NodeHostOptions): NodeHost {
     readTextFile,
     writeTextFile,
     openDatabase: openSqlite,
+    connectDatabase: connectMysql,
+    diskOf,
     onSignal,
   };
 }

@@ -18,14 +18,13 @@ import { ALREADY_CONNECTED } from "../wire/refusal.ts";
 import { encodeText } from "../wire/text.ts";
 import { Assignment } from "./assignment.ts";
 import type { Backend } from "./backend/backend.ts";
-import { openSqlite } from "./backend/sqlite/backend.ts";
+import { type DatabaseAddress, openBackend } from "./backend/open.ts";
 import { Identification } from "./identification.ts";
 import { Peers } from "./peers.ts";
 import { Phases } from "./phases.ts";
 
 export interface StorageOptions extends NodeOptions {
-  /** The path of the SQLite file. */
-  readonly database: string;
+  readonly database: DatabaseAddress;
   /** Whether equal data are stored once. */
   readonly dedup: boolean;
   /** Whether the rows of partitions that are not assigned to this node are deleted. */
@@ -49,7 +48,7 @@ export async function startStorage(host: NodeHost, options: StorageOptions): Pro
  */
 export async function resetStorage(host: NodeHost, options: StorageOptions): Promise<void> {
   const { cluster, database, dedup } = options;
-  const backend = await openSqlite(host, database, {
+  const backend = await openBackend(host, database, {
     cluster,
     dedup,
     reset: true,
@@ -99,7 +98,7 @@ class StorageNode implements RunningNode {
     if (dynamicMasterList !== null) {
       openDynamicMasterList(this.#host, dynamicMasterList, this.#masters);
     }
-    const backend = await openSqlite(this.#host, database, {
+    const backend = await openBackend(this.#host, database, {
       cluster,
       dedup,
       reset: false,

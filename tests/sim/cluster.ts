@@ -92,7 +92,7 @@ export class SimulatedCluster {
     await this.#start(host.hostname, () =>
       startStorage(host, {
         ...this.#nodeOptions(this.storage(number)),
-        database: DATABASE,
+        database: { adapter: "SQLite", path: DATABASE },
         dedup: false,
         dropPartitions: false,
       }));

@@ -3,7 +3,7 @@
  * killed, nothing that it waits for ever happens: its code stays where it is.
  */
 
-import { NetworkError } from "../../nodes/errors.ts";
+import { DatabaseLostError, NetworkError } from "../../nodes/errors.ts";
 import type {
   LogSink,
   Network,
@@ -11,6 +11,7 @@ import type {
   SignalName,
   SignalSubscription,
   SqlDatabase,
+  SqlSession,
   Timer,
   TlsIdentity,
 } from "../../nodes/host/host.ts";
@@ -127,7 +128,15 @@ export class SimulatedHost implements NodeHost, NetworkUser {
         }),
       oneIn: (count) => this.#world.random.oneIn(count),
     });
-    return { database, device: `disk-of-${this.hostname}` };
+    return { database, device: this.diskOf() };
+  }
+
+  connectDatabase(): Promise<SqlSession> {
+    return Promise.reject(new DatabaseLostError("there is no database server here"));
+  }
+
+  diskOf(): string {
+    return `disk-of-${this.hostname}`;
   }
 
   onSignal(names: readonly SignalName[], callback: (name: SignalName) => void): SignalSubscription {

@@ -23,7 +23,7 @@ Deno.test("a new storage whose id another one has asks for another", async () =>
     storages.push(
       await startStorage(host, {
         ...{ ...common, bind: { ...bind, port: 0 }, nid: S1, dedup: false, dropPartitions: false },
-        database: `${directory}/${number}.sqlite`,
+        database: { adapter: "SQLite", path: `${directory}/${number}.sqlite` },
       }),
     );
   }

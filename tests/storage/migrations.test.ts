@@ -129,14 +129,17 @@ Deno.test("old unfinished transactions, and newer versions, stop the start", asy
   const unfinished = `${stage.directory}/unfinished.sqlite`;
   makeOld(unfinished, 0, "INSERT INTO tobj VALUES (1, 1, 300, 1, NULL)");
   await assert.rejects(
-    startStorage(stage.host, { ...stage.options, database: unfinished }),
+    startStorage(stage.host, {
+      ...stage.options,
+      database: { adapter: "SQLite", path: unfinished },
+    }),
     /you have unfinished transactions/,
   );
   assert.deepEqual(rowsOf(unfinished, "SELECT tid FROM tobj"), [{ tid: 300n }]);
   const newer = `${stage.directory}/newer.sqlite`;
   makeOld(newer, 2, "UPDATE config SET value = '4' WHERE name = 'version'");
   await assert.rejects(
-    startStorage(stage.host, { ...stage.options, database: newer }),
+    startStorage(stage.host, { ...stage.options, database: { adapter: "SQLite", path: newer } }),
     /The database can not be downgraded/,
   );
 });

@@ -158,7 +158,7 @@ export class Stage implements AsyncDisposable {
       tls: null,
       dynamicMasterList: null,
       nid: null,
-      database: this.database,
+      database: { adapter: "SQLite", path: this.database },
       dedup: this.#setUp.dedup ?? false,
       dropPartitions: this.#setUp.dropPartitions ?? true,
     };

@@ -114,7 +114,7 @@ export class InProcessCluster {
     const host = new CuttableHost(this.#sink(name));
     const node = await startStorage(host.nodeHost, {
       ...this.#nodeOptions({ host: "127.0.0.1", port: 0 }),
-      database: `${this.#directory}/${name}.sqlite`,
+      database: { adapter: "SQLite", path: `${this.#directory}/${name}.sqlite` },
       dedup: false,
       dropPartitions: false,
     });

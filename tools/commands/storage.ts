@@ -1,6 +1,9 @@
 /** `neo storage`: runs a storage node, with neostorage's options. */
 
 import { ConfigurationError } from "../../nodes/errors.ts";
+import { parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
+import { type Engine, ENGINES } from "../../nodes/storage/backend/mysql/dialect.ts";
+import type { DatabaseAddress } from "../../nodes/storage/backend/open.ts";
 import { resetStorage, startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { expandHome, readFile } from "../files.ts";
@@ -18,20 +21,21 @@ const SPEC: CommandSpec = {
     {
       flags: "-a, --adapter <adapter>",
       kind: "text",
-      help: "kind of database; this version has SQLite",
+      help: "kind of database",
       choices: ["Importer", "MySQL", "SQLite"],
       default: "MySQL",
     },
     {
       flags: "-d, --database <database>",
       kind: "text",
-      help: "the database: the path of an SQLite file",
+      help: "the database: [user[:password]@]database[/path/of/socket] of a MySQL or MariaDB " +
+        "server, or the path of an SQLite file",
       required: true,
     },
     {
       flags: "-w, --wait <seconds>",
       kind: "number",
-      help: "how long to wait for the database server, if there is one",
+      help: "how long to wait for the database server, if there is one; for ever where negative",
       default: "0",
     },
     {
@@ -39,7 +43,11 @@ const SPEC: CommandSpec = {
       kind: "flag",
       help: "keep the rows of partitions that are no longer assigned",
     },
-    { flags: "-e, --engine <engine>", kind: "text", help: "engine of MySQL tables" },
+    {
+      flags: "-e, --engine <engine>",
+      kind: "text",
+      help: `engine of MySQL tables that are yet to be created: ${ENGINES.join(", ")}`,
+    },
     { flags: "--dedup", kind: "flag", help: "store equal data once (for a new database)" },
     { flags: "--reset", kind: "flag", help: "erase the database, make a new one, and exit" },
   ],
@@ -50,7 +58,6 @@ export async function runStorage(args: readonly string[]): Promise<number> {
   const line = parseCommandLine(SPEC, args, readFile, expandHome);
   if (line === null) return 0;
   const { values } = line;
-  checkAdapter(values);
   if (values.flag("reset")) {
     const host = createNodeHost({ log: logSink(values) });
     await resetStorage(host, await storageOptions(values, (name) => host.resolve(name)));
@@ -61,24 +68,45 @@ export async function runStorage(args: readonly string[]): Promise<number> {
   });
 }
 
-function checkAdapter(values: OptionValues): void {
-  const adapter = values.requiredText("adapter");
-  if (adapter !== "SQLite") {
-    throw new ConfigurationError(
-      `the adapter ${adapter} is not part of this version: use \`-a SQLite -d <file>\``,
-    );
-  }
-  const engine = values.text("engine");
-  if (engine !== undefined) {
-    throw new ConfigurationError(`Unsupported engine: '${engine}' not in ()`);
-  }
-}
-
 async function storageOptions(values: OptionValues, resolve: Resolve): Promise<StorageOptions> {
   return {
     ...await nodeOptions(values, { bindPort: 0 }, resolve),
-    database: expandHome(values.requiredText("database")),
+    database: databaseAddress(values),
     dedup: values.flag("dedup"),
     dropPartitions: !values.flag("disable-drop-partitions"),
   };
+}
+
+function databaseAddress(values: OptionValues): DatabaseAddress {
+  const adapter = values.requiredText("adapter");
+  const database = values.requiredText("database");
+  const engine = values.text("engine");
+  switch (adapter) {
+    case "SQLite":
+      if (engine !== undefined) throw unsupportedEngine(engine, []);
+      return { adapter, path: expandHome(database) };
+    case "MySQL": {
+      const address = parseMysqlAddress(database);
+      const socket = address.socket === null ? null : expandHome(address.socket);
+      return {
+        adapter,
+        address: { ...address, socket },
+        waitMs: (values.number("wait") ?? 0) * 1000,
+        engine: engineOf(engine ?? "InnoDB"),
+      };
+    }
+    default:
+      throw new ConfigurationError(`the adapter ${adapter} is not part of this version`);
+  }
+}
+
+function engineOf(name: string): Engine {
+  const engine = ENGINES.find((engine) => engine === name);
+  if (engine === undefined) throw unsupportedEngine(name, ENGINES);
+  return engine;
+}
+
+function unsupportedEngine(name: string, engines: readonly string[]): ConfigurationError {
+  const list = engines.map((engine) => `'${engine}'`).join(", ");
+  return new ConfigurationError(`Unsupported engine: '${name}' not in (${list})`);
 }

@@ -19,7 +19,7 @@ const CLIENT_ROOMS = /^(mod\.ts|gen\/.*|nodes\/(errors\.ts|(codec|wire|cluster|c
 const INNER_ROOMS = /^(mod\.ts|gen\/.*|nodes\/(?!host\/).*)$/;
 
 /** The part of the host that runs on Deno alone; the rest also runs on Node and Bun. */
-const SERVER_HOST = /^nodes\/host\/(node|sqlite|database_lock|signals)\.ts$/;
+const SERVER_HOST = /^nodes\/host\/(node|sqlite|mysql|database_lock|signals)\.ts$/;
 
 /** Globals that reach the outside, or anything global at all. */
 const GLOBALS = new Set([
@@ -185,7 +185,7 @@ const outside: Deno.lint.Rule = {
 
 const thirdParty: Deno.lint.Rule = {
   create(context) {
-    if (!CLIENT_ROOMS.test(roomOf(context))) return {};
+    if (!CLIENT_ROOMS.test(roomOf(context)) || SERVER_HOST.test(roomOf(context))) return {};
     return watchModules((node, specifier) => {
       if (/^(\.{1,2}\/|node:)/.test(specifier)) return;
       context.report({

@@ -46,7 +46,7 @@ export async function makeBackend(opened: Opened, options: BackendOptions): Prom
     await connection.commitNow();
     const deduplicated = await dialect.isDeduplicated(connection);
     const { bigValues } = opened;
-    const data = await SqlData.open({ connection, settings, deduplicated, bigValues });
+    const data = await SqlData.open({ connection, settings, dialect, deduplicated, bigValues });
     return new SqlBackend(opened, settings, data);
   } catch (error) {
     await connection.abandon();

@@ -8,8 +8,6 @@ export interface BigValues {
   store(value: Uint8Array): StoredPieces | null;
   /** The value whose pieces the column `value` tells of. */
   load(pointer: Uint8Array): Eventual<Uint8Array>;
-  /** Deletes the pieces of data that no revision refers to. */
-  remove(id: DataId): void;
 }
 
 /** Pieces that were just stored. */

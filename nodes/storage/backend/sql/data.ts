@@ -14,6 +14,7 @@ import { type Eventual, then } from "../eventual.ts";
 import type { BigValues } from "./big_values.ts";
 import { bytesOf, integerOf } from "./columns.ts";
 import type { ReadStatement, SqlConnection, WriteStatement } from "./connection.ts";
+import type { Dialect } from "./dialect.ts";
 import type { SqlSettings } from "./settings.ts";
 
 /** Ids of data of one partition's objects are consecutive, so that their rows are neighbours. */
@@ -25,6 +26,7 @@ const IN_PIECES = 0x80n;
 export interface DataParts {
   readonly connection: SqlConnection;
   readonly settings: SqlSettings;
+  readonly dialect: Dialect;
   /** Whether equal data are stored once. */
   readonly deduplicated: boolean;
   /** Where values are that don't fit in a row; null where all do. */
@@ -45,9 +47,7 @@ export class SqlData implements DataTable {
     const { connection } = parts;
     this.#parts = parts;
     this.#insert = connection.write("INSERT INTO data VALUES (?, ?, ?, ?)");
-    this.#delete = connection.write(
-      "DELETE FROM data WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM obj WHERE data_id = ?1)",
-    );
+    this.#delete = connection.write(parts.dialect.pruneData);
     this.#greatestId = connection.read(
       "SELECT id FROM data WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1",
     );
@@ -165,7 +165,6 @@ export class SqlData implements DataTable {
   prune(ids: Iterable<DataId>): void {
     for (const id of ids) {
       if (this.#held.has(id)) continue;
-      this.#parts.bigValues?.remove(id);
       this.#delete.run(id);
     }
   }

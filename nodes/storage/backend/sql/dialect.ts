@@ -22,6 +22,8 @@ export interface Dialect {
   readonly transByTid: string;
   /** Behind an INSERT: a row that is there stays as it is. */
   readonly unlessThere: string;
+  /** The statement that deletes data that no revision refers to; its parameter is their id. */
+  readonly pruneData: string;
   /** The size of the data in a row of `data`. */
   readonly dataSize: string;
 }

@@ -54,6 +54,8 @@ export function sqliteDialect({ dedup }: { readonly dedup: boolean }): Dialect {
     objByTid: "obj",
     transByTid: "trans",
     unlessThere: "ON CONFLICT DO NOTHING",
+    pruneData: "DELETE FROM data WHERE id = ?1 " +
+      "AND NOT EXISTS (SELECT 1 FROM obj WHERE data_id = ?1)",
     dataSize: "LENGTH(value)",
   };
 }

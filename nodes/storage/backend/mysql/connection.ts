@@ -1,0 +1,190 @@
+/**
+ * The connection to a database of a server: one session for everything that is written, with all
+ * that has to see it, in order; and one that only reads committed rows, so that clients' reads need
+ * not wait for writes and their way to the disk.
+ *
+ * The first write opens a transaction that all logical transactions share. After a failure nothing
+ * is committed any more.
+ */
+
+import type { Oid } from "../../../codec/ids.ts";
+import { DatabaseError } from "../../../errors.ts";
+import type { ClientHost, SqlRow, SqlValue } from "../../../host/host.ts";
+import { type Eventual, then } from "../eventual.ts";
+import type { ReadStatement, SqlConnection, WriteStatement } from "../sql/connection.ts";
+import { GroupCommit } from "../sql/group_commit.ts";
+import { Changes } from "./changes.ts";
+import { Gate } from "./gate.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { Server } from "./server.ts";
+import { Template } from "./template.ts";
+
+export interface ConnectionOptions {
+  readonly host: ClientHost;
+  readonly server: Server;
+  failed(error: unknown): void;
+}
+
+export class Connection implements SqlConnection {
+  readonly #failed: (error: unknown) => void;
+  readonly #unlock: string;
+  readonly #commits: GroupCommit;
+  readonly #gate: Gate;
+  readonly #changes = new Changes();
+  readonly #writer: Pipeline;
+  readonly #reader: Pipeline;
+  #inTransaction = false;
+  #committed: Promise<unknown> = Promise.resolve();
+  #failure: unknown = null;
+  #closed = false;
+
+  private constructor(
+    { host, server, failed }: ConnectionOptions,
+    sessions: { readonly writer: Pipeline; readonly reader: Pipeline },
+  ) {
+    this.#failed = failed;
+    this.#unlock = server.unlock;
+    this.#writer = sessions.writer;
+    this.#reader = sessions.reader;
+    this.#gate = new Gate((error) => this.#fail(error));
+    this.#commits = new GroupCommit(host, async () => {
+      await this.#gate.pass(() => this.#commit(), { holds: false });
+    });
+  }
+
+  /** Opens the sessions. Rejects with a DatabaseError. */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const { server } = options;
+    const failed = (error: unknown) => connection.#fail(error);
+    const { maxPacket } = server;
+    const writer = new Pipeline(server.session, {
+      connect: () => server.reconnect(),
+      maxPacket,
+      failed,
+    });
+    // The session that has the lock comes first.
+    const connect = async () => {
+      await writer.ask("SELECT 1");
+      return await server.connect();
+    };
+    const reader = new Pipeline(await server.connect(), { connect, maxPacket, failed });
+    const connection: Connection = new Connection(options, { writer, reader });
+    return connection;
+  }
+
+  read(sql: string): ReadStatement {
+    return statement(new Template(sql), ([text]) => this.#writer.ask(text));
+  }
+
+  lookup(sql: string): ReadStatement {
+    return statement(new Template(sql), ([text, oid]) => {
+      if (typeof oid !== "bigint" || !this.#changes.has(oid)) return this.#reader.ask(text);
+      return Promise.resolve(this.inOrder(() => this.#writer.ask(text)));
+    });
+  }
+
+  write(sql: string): WriteStatement {
+    const template = new Template(sql);
+    return { run: (...parameters) => this.#write(template.fill(parameters)) };
+  }
+
+  execute(sql: string): void {
+    this.#write(sql);
+  }
+
+  #write(text: string): void {
+    this.#check();
+    if (!this.#inTransaction) {
+      this.#inTransaction = true;
+      this.#writer.write("BEGIN");
+    }
+    this.#writer.write(text);
+  }
+
+  #check(): void {
+    if (this.#failure === null && !this.#closed) return;
+    throw new DatabaseError("the database was closed, or an earlier write to it failed", {
+      cause: this.#failure,
+    });
+  }
+
+  inOrder<T>(operation: () => Eventual<T>): Eventual<T> {
+    return this.#gate.pass(operation, { holds: false });
+  }
+
+  atomically<T>(operation: () => Eventual<T>): Eventual<T> {
+    return this.#gate.pass(operation, { holds: true });
+  }
+
+  changing(oids: Iterable<Oid> | null): void {
+    this.#changes.add(oids);
+  }
+
+  commitNow(): Promise<void> {
+    return this.#commit();
+  }
+
+  /** Commits all that was written. Resolves when it is on disk. */
+  async #commit(): Promise<void> {
+    this.#check();
+    this.#commits.cancelLater();
+    if (this.#inTransaction) {
+      this.#inTransaction = false;
+      // While operations wait, some of the changes that were announced are yet to be written.
+      const done = this.#gate.isOpen ? this.#changes.commit() : () => {};
+      const committed = this.#writer.ask("COMMIT", "commit").then(done);
+      committed.catch(() => {});
+      this.#committed = committed;
+    }
+    await this.#committed;
+  }
+
+  commit(): Promise<void> {
+    return this.#commits.commit();
+  }
+
+  commitLater(): void {
+    this.#commits.commitLater();
+  }
+
+  committed(): Eventual<void> {
+    return this.#commits.committed();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== null || this.#closed) return;
+    this.#failure = error;
+    this.#failed(error);
+  }
+
+  async close(): Promise<void> {
+    if (this.#failure !== null) return this.abandon();
+    try {
+      await this.#gate.pass(() => this.#commit(), { holds: false });
+      this.#closed = true;
+      this.#commits.cancelLater();
+      await this.#reader.close();
+      // The server learns of the end of a session a little later than its next one begins.
+      await this.#writer.ask(this.#unlock);
+      await this.#writer.close();
+    } finally {
+      this.abandon();
+    }
+  }
+
+  abandon(): void {
+    this.#closed = true;
+    this.#commits.cancelLater();
+    this.#reader.destroy();
+    this.#writer.destroy();
+  }
+}
+
+/** A statement that is asked for with its text and its second parameter, which may be an oid. */
+function statement(
+  template: Template,
+  ask: (asked: readonly [text: string, second: SqlValue | undefined]) => Promise<SqlRow[]>,
+): ReadStatement {
+  const all = (...parameters: SqlValue[]) => ask([template.fill(parameters), parameters[1]]);
+  return { all, get: (...parameters) => then(all(...parameters), (rows) => rows[0]) };
+}

@@ -1,0 +1,160 @@
+/**
+ * Statements on their way to the server, on one session. While some are executed, others gather,
+ * and go together: the busier the server, the fewer messages. A commit ends a message, so that who
+ * waits for it does not wait for more.
+ *
+ * A session that is lost is replaced, and statements are repeated, as long as nothing is written
+ * that is not committed. Otherwise the loss is a failure, since what was written is lost, and it is
+ * not known whether a commit was done.
+ */
+
+import { DatabaseError, DatabaseLostError } from "../../../errors.ts";
+import type { SqlRow, SqlSession } from "../../../host/host.ts";
+
+/** How often statements are tried in all. */
+const TRIES = 3;
+
+/** Statements in one message. */
+const MAX_STATEMENTS = 256;
+
+/** What a message has beside the texts of its statements, at most, in bytes. */
+const MESSAGE_OVERHEAD_BYTES = 1024;
+
+/** A message that is longer than this is not made longer. */
+const LONG_MESSAGE_BYTES = 1 << 20;
+
+export type Kind = "read" | "write" | "commit";
+
+interface Job {
+  readonly kind: Kind;
+  readonly sql: string;
+  done(rows: SqlRow[]): void;
+  failed(error: unknown): void;
+}
+
+export interface PipelineOptions {
+  /** Opens a session; waits for the server as long as it may. */
+  connect(): Promise<SqlSession>;
+  /** What the server takes in one message, in bytes. */
+  readonly maxPacket: number;
+  /** Called once with what makes the pipeline unusable. */
+  failed(error: unknown): void;
+}
+
+const NOTHING = () => {};
+
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  #session: SqlSession;
+  #jobs: Job[] = [];
+  #isRunning = false;
+  /** Whether the server has writes that are not committed. */
+  #isActive = false;
+  #failure: unknown = null;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(session: SqlSession, options: PipelineOptions) {
+    this.#session = session;
+    this.#options = options;
+  }
+
+  /** Sends a statement that writes; who wants to know that it was done commits. */
+  write(sql: string): void {
+    this.#add({ kind: "write", sql, done: NOTHING, failed: NOTHING });
+  }
+
+  /** Sends a statement, and resolves with its rows. */
+  ask(sql: string, kind: "read" | "commit" = "read"): Promise<SqlRow[]> {
+    return new Promise((done, failed) => this.#add({ kind, sql, done, failed }));
+  }
+
+  #add(job: Job): void {
+    if (this.#failure !== null) return job.failed(this.#failure);
+    this.#jobs.push(job);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    // What is asked for in the same turn goes together.
+    queueMicrotask(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (this.#jobs.length > 0) {
+      const jobs = this.#take();
+      try {
+        const results = await this.#execute(jobs);
+        let at = 0;
+        for (const job of jobs) job.done(results[at++] ?? []);
+      } catch (error) {
+        this.#jobs.unshift(...jobs);
+        this.#fail(error);
+      }
+    }
+    this.#isRunning = false;
+    for (const callback of this.#whenIdle.splice(0)) callback();
+  }
+
+  /** The statements of the next message. */
+  #take(): Job[] {
+    const most = this.#options.maxPacket - MESSAGE_OVERHEAD_BYTES;
+    let bytes = 0;
+    let count = 0;
+    for (const { kind, sql } of this.#jobs) {
+      bytes += sql.length + 1;
+      if (count > 0 && bytes > most) break;
+      count++;
+      if (kind === "commit" || count === MAX_STATEMENTS || bytes > LONG_MESSAGE_BYTES) break;
+    }
+    return this.#jobs.splice(0, count);
+  }
+
+  async #execute(jobs: readonly Job[]): Promise<SqlRow[][]> {
+    const texts = jobs.map(({ sql }) => sql);
+    const writes = jobs.some(({ kind }) => kind !== "read");
+    for (let tries = 1;; tries++) {
+      if (this.#session.isLost && !this.#isActive) this.#session = await this.#options.connect();
+      try {
+        const results = await this.#session.query(texts);
+        if (writes) this.#isActive = jobs.at(-1)?.kind !== "commit";
+        return results;
+      } catch (error) {
+        if (!(error instanceof DatabaseLostError)) throw error;
+        if (writes || this.#isActive) throw uncommittedLost(error);
+        if (tries === TRIES) throw error;
+      }
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure === null) {
+      this.#failure = error;
+      this.#options.failed(error);
+    }
+    for (const job of this.#jobs.splice(0)) job.failed(this.#failure);
+  }
+
+  /** Resolves when all statements have been executed. */
+  async idle(): Promise<void> {
+    if (this.#isRunning) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** Ends the session after what is under way. */
+  async close(): Promise<void> {
+    await this.idle();
+    this.#failure ??= new DatabaseError("the database is closed");
+    await this.#session.close();
+  }
+
+  /** Ends the session at once. */
+  destroy(): void {
+    this.#failure ??= new DatabaseError("the database is closed");
+    this.#session.destroy();
+  }
+}
+
+function uncommittedLost(cause: DatabaseLostError): DatabaseError {
+  return new DatabaseError(
+    `${cause.message}, with writes that were not committed: start this node again, and it will ` +
+      "get from the others what it has missed",
+    { cause },
+  );
+}
