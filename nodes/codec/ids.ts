@@ -49,6 +49,16 @@ export const ZERO_OID: Oid = oid(0n);
 export const ZERO_TID: Tid = tid(0n);
 export const MAX_TID: Tid = tid(MAX_ID);
 
+/** The next tid; the greatest one has no other after it. */
+export function tidAfter(id: Tid): Tid {
+  return id === MAX_TID ? id : tid(id + 1n);
+}
+
+/** The previous tid; the least one has no other before it. */
+export function tidBefore(id: Tid): Tid {
+  return id === ZERO_TID ? id : tid(id - 1n);
+}
+
 const HEX_DIGITS = 16;
 
 /** An oid or a tid as 16 hex digits, as peers print it. */

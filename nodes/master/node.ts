@@ -11,6 +11,7 @@ import { MasterList } from "../cluster/master_list.ts";
 import type { NodeOptions, RunningNode } from "../cluster/node.ts";
 import type { Address, Listener, NodeHost } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
+import type { UpstreamCluster } from "./backup/upstream.ts";
 import { PrimaryRole } from "./primary_role.ts";
 import type { Elected, Identity, Role } from "./role.ts";
 import { Secondary } from "./secondary.ts";
@@ -43,6 +44,7 @@ class MasterNode implements RunningNode {
   readonly ended: Promise<void>;
   readonly #options: MasterOptions;
   readonly #self: Identity;
+  readonly #upstream: UpstreamCluster | null;
   readonly #listener: Listener;
   readonly #connections = new Set<Connection>();
   readonly #end = Promise.withResolvers<void>();
@@ -52,6 +54,12 @@ class MasterNode implements RunningNode {
   private constructor(options: MasterOptions, self: Identity, listener: Listener) {
     this.#options = options;
     this.#self = self;
+    const { upstream } = options;
+    this.#upstream = upstream === null ? null : {
+      cluster: upstream.cluster,
+      masters: new MasterList(upstream.masters),
+      endpoint: self.endpoint,
+    };
     this.#listener = listener;
     this.ended = this.#end.promise;
     // Who does not care how it ends must not be ended by it.
@@ -92,11 +100,13 @@ class MasterNode implements RunningNode {
 
   #asPrimary(): Role {
     const { partitions, replicas, autostart } = this.#options;
+    const upstream = this.#upstream;
     return new PrimaryRole({
       self: this.#self,
       partitions,
       replicas,
       autostart,
+      upstream,
       lost: (elected) => this.#switch(() => this.#asSecondary(elected)),
       stopped: () => void this.stop(),
       fatal: (error) => this.#fail(error),

@@ -55,8 +55,7 @@ export class Operation {
 
   /** Tells a storage to start; no transaction begins until it is ready. */
   start(storage: KnownNode): void {
-    const backup = this.primary.backupTid !== null;
-    storage.connection?.notify(StartOperation, { backup });
+    storage.connection?.notify(StartOperation, { backup: false });
     if (storage.nid !== null) this.readiness.started(storage.nid);
   }
 

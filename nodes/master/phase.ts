@@ -7,8 +7,19 @@
 import type { CellChange, ClusterState, Codecs, NodeState } from "../../gen/packets.ts";
 import type { Nid, Tid } from "../codec/ids.ts";
 import type { Receiver } from "../codec/packet.ts";
+import type { Address } from "../host/host.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { KnownNode } from "./nodes.ts";
+
+/** What the cells of a backup can be compared with. */
+export interface Reference {
+  /** The name of the upstream cluster. */
+  readonly cluster: string;
+  /** Where it has a partition; empty while it is away. */
+  sources(offset: number): readonly Address[];
+  /** Up to where all cells of these partitions have everything. */
+  completeTid(offsets: Iterable<number>): Tid;
+}
 
 /** Refuses an order of an admin, who stays connected. */
 export function refuse(message: string): never {
@@ -20,6 +31,11 @@ export abstract class Phase {
 
   /** Begins, after all nodes were told of the state and got their receivers. */
   abstract begin(): void;
+
+  /** The original, while the cluster is a backup. */
+  get reference(): Reference | null {
+    return null;
+  }
 
   /** Throws a Refusal when no client is served. */
   admitClient(): void {
@@ -87,6 +103,9 @@ export abstract class Phase {
   tweak(_excluded: readonly Nid[]): void {
     refuse(`Can not tweak partition table in ${this.state} state`);
   }
+
+  /** This master ceases to play primary: what the phase has opened is closed. */
+  leave(): void {}
 
   /** The order to stop the whole cluster. */
   abstract stop(): void;

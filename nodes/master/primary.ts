@@ -22,6 +22,8 @@ import { nidText } from "../cluster/node_ids.ts";
 import type { Address, ClientHost, LogLevel } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
 import { announce } from "./announcements.ts";
+import type { Progress } from "./backup/progress.ts";
+import type { UpstreamCluster } from "./backup/upstream.ts";
 import { Ids } from "./ids.ts";
 import { type KnownNode, Nodes } from "./nodes.ts";
 import type { Phase } from "./phase.ts";
@@ -42,6 +44,8 @@ export interface PrimaryOptions {
   readonly autostart: number | null;
   /** The id that this master wants; null for the first. */
   readonly nid: Nid | null;
+  /** The cluster that this one may be a backup of. */
+  readonly upstream: UpstreamCluster | null;
   /** The cluster is in another state. */
   entered(state: ClusterState): void;
   /** Whether this master gives way to one that has played primary since a time, in Unix seconds. */
@@ -77,8 +81,8 @@ export class Primary {
    * an operational part is enough to go on. An older one may lack commits. Null for none.
    */
   resumableFrom: number | null = null;
-  /** Up to where a backup is complete; null for a cluster that is no backup. */
-  backupTid: Tid | null = null;
+  /** How far a backup is, as far as is known; null for a cluster that is none. */
+  progress: Progress | null = null;
   /** What is later has to be forgotten before operation; null for nothing. */
   truncateTid: Tid | null = null;
   readonly #parts: PrimaryParts;
@@ -259,9 +263,15 @@ export class Primary {
 
   /**
    * Ends operation and collects again what the storages have: the cluster can't go on, or has to
-   * forget what is later than `truncate`.
+   * forget what is later than `truncate`. Who truncates wants all storages to be there, unless
+   * nothing is to be cut; who just lost some wants to go on (`resumes`).
    */
-  standDown(truncate: Tid | null): void {
+  standDown(
+    truncate: Tid | null,
+    { resumes }: { readonly resumes: boolean } = {
+      resumes: truncate === null && this.truncateTid === null,
+    },
+  ): void {
     const { nodes } = this;
     const changed: KnownNode[] = [];
     for (const client of [...nodes.identified("CLIENT")]) {
@@ -278,8 +288,6 @@ export class Primary {
       changed.push(storage);
     }
     announce(nodes, changed);
-    // Who truncates wants all storages to be there; who just lost some wants to go on.
-    const resumes = truncate === null && this.truncateTid === null;
     this.resumableFrom = resumes ? this.table.ptid : null;
     this.startupAllowed = false;
     this.enter(this.#parts.recovering(this));

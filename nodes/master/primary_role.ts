@@ -6,6 +6,7 @@ import type { Incoming } from "../codec/packet.ts";
 import { addressText } from "../cluster/addresses.ts";
 import type { Connection } from "../wire/connection.ts";
 import { adminService } from "./admin_service.ts";
+import type { UpstreamCluster } from "./backup/upstream.ts";
 import { Election } from "./election.ts";
 import { identify } from "./identification.ts";
 import { Primary } from "./primary.ts";
@@ -18,6 +19,8 @@ export interface PrimaryRoleOptions {
   readonly partitions: number;
   readonly replicas: number;
   readonly autostart: number | null;
+  /** The cluster that this one may be a backup of. */
+  readonly upstream: UpstreamCluster | null;
   /** Another master is the primary one: this role is over. */
   lost(elected: Elected): void;
   /** The cluster was stopped: this node has to close everything and end. */
@@ -49,11 +52,11 @@ export class PrimaryRole implements Role {
   }
 
   #makePrimary(options: PrimaryRoleOptions): Primary {
-    const { self, partitions, replicas, autostart, lost, stopped, fatal } = options;
+    const { self, partitions, replicas, autostart, upstream, lost, stopped, fatal } = options;
     return new Primary({
       ...{ host: self.host, cluster: self.cluster, address: self.address, nid: self.nid },
       ...{ masters: self.masters, masterNids: self.masterNids },
-      ...{ partitions, replicas, autostart, stopped, fatal },
+      ...{ partitions, replicas, autostart, upstream, stopped, fatal },
       entered: (state) => {
         if (state === "RECOVERING") this.#election.begin();
         else this.#election.end();
@@ -82,6 +85,7 @@ export class PrimaryRole implements Role {
       if (address !== null && nid !== null) this.#self.masterNids.set(addressText(address), nid);
     }
     this.#election.end();
+    this.#primary.phase.leave();
     this.#primary.close();
   }
 }

@@ -56,6 +56,11 @@ export class Readiness {
     return since === undefined || since <= moment;
   }
 
+  /** Whether a storage was told to start, and is not gone. */
+  isStarted(nid: Nid): boolean {
+    return this.#starting.has(nid) || this.#ready.has(nid);
+  }
+
   /** Whether a storage is ready now. */
   isReady(nid: Nid): boolean {
     return this.#ready.has(nid);

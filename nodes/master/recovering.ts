@@ -18,12 +18,13 @@ import {
   SendPartitionTable,
   Truncate,
 } from "../../gen/packets.ts";
-import type { Nid } from "../codec/ids.ts";
+import { type Nid, ZERO_TID } from "../codec/ids.ts";
 import type { Receiver } from "../codec/packet.ts";
 import { nidText, nodeTypeOf } from "../cluster/node_ids.ts";
 import { Refusal } from "../wire/refusal.ts";
 import { announce } from "./announcements.ts";
 import { askNode } from "./ask.ts";
+import { Progress } from "./backup/progress.ts";
 import type { KnownNode } from "./nodes.ts";
 import { Phase, refuse } from "./phase.ts";
 import type { Primary } from "./primary.ts";
@@ -58,7 +59,7 @@ export class Recovering extends Phase {
   override begin(): void {
     const { table, nodes } = this.#primary;
     table.clear();
-    this.#primary.backupTid = null;
+    this.#primary.progress = null;
     this.#primary.truncateTid = null;
     for (const storage of nodes.identified("STORAGE")) this.storageJoined(storage);
   }
@@ -76,6 +77,7 @@ export class Recovering extends Phase {
     askNode(this.#primary.turn, storage, AskRecovery, {}, (report) => {
       if (!this.#answered(storage)) return;
       this.#reports.set(storage, report);
+      this.#estimateProgress();
       this.#consider(storage, report.ptid ?? NO_TABLE);
     });
   }
@@ -124,12 +126,21 @@ export class Recovering extends Phase {
     this.#loaded = true;
     this.#sources = [];
     const report = this.#reports.get(storage);
-    this.#primary.backupTid = report?.backupTid ?? null;
     this.#primary.truncateTid = report?.truncateTid ?? null;
+    const { random } = this.#primary.options.host;
+    const isBackup = report !== undefined && report.backupTid !== null;
+    this.#primary.progress = isBackup ? new Progress({ table, random }) : null;
+    this.#estimateProgress();
     const created = [...nids].filter((nid) => nodes.get(nid) === undefined)
       .map((nid) => nodes.add("STORAGE", { nid, address: null }));
     announce(nodes, created);
     this.#tellAdmins();
+  }
+
+  /** A cell of a backup is as far as its storage as a whole, or at the start if that is away. */
+  #estimateProgress(): void {
+    const tids = new Map([...this.#reports].map(([{ nid }, { backupTid }]) => [nid, backupTid]));
+    this.#primary.progress?.begin((nid) => tids.get(nid) ?? ZERO_TID);
   }
 
   #tellAdmins(): void {
@@ -202,7 +213,9 @@ export class Recovering extends Phase {
     const storages = storagesToStart(primary);
     if (storages === null || [...this.#owing.values()].some((owed) => owed > 0)) return;
     if (primary.table.filled && this.#truncates()) return;
-    if (primary.backupTid !== null) return this.#warnOfBackup();
+    if (primary.progress !== null && primary.options.upstream === null) {
+      return this.#warnOfBackup();
+    }
     this.#leave(storages);
   }
 
@@ -225,8 +238,8 @@ export class Recovering extends Phase {
     this.#backupWarned = true;
     this.#primary.log(
       "ERROR",
-      "the database is a backup, and this master was not told of which cluster: " +
-        "it stays as it is",
+      "the database is a backup, and this master was not told of which cluster: it stays as it " +
+        "is. Start the master with --upstream-cluster and --upstream-masters, also to end that",
     );
   }
 
@@ -244,6 +257,7 @@ export class Recovering extends Phase {
     } else {
       const changes = table.outdate(nodes.isRunning);
       if (changes.length > 0) primary.sendChanges(changes, ["ADMIN"]);
+      this.#estimateProgress();
     }
     primary.enter(new Verifying(primary));
   }

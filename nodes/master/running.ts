@@ -1,10 +1,14 @@
 /** RUNNING: the database is in use, and clients read and write. */
 
-import type { Codecs } from "../../gen/packets.ts";
-import type { Nid, Tid } from "../codec/ids.ts";
+import { type Codecs, StartOperation } from "../../gen/packets.ts";
+import { type Nid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import type { Receiver } from "../codec/packet.ts";
-import { announce } from "./announcements.ts";
+import { Backup } from "./backup/backup.ts";
+import { StartingBackup } from "./backup/phases.ts";
+import { Progress } from "./backup/progress.ts";
+import type { UpstreamCluster } from "./backup/upstream.ts";
 import { clientReceiver } from "./client_service.ts";
+import { addStorages, tweak } from "./membership.ts";
 import type { KnownNode } from "./nodes.ts";
 import { Operation } from "./operation.ts";
 import { refuse } from "./phase.ts";
@@ -70,7 +74,26 @@ export class Running extends ServicePhase {
         "Can not switch to STARTING_BACKUP state with pending transactions or connected clients",
       );
     }
-    refuse("Can not switch to STARTING_BACKUP state: no upstream cluster is configured");
+    const { turn, options: { upstream } } = this.primary;
+    if (upstream === null) {
+      refuse("Can not switch to STARTING_BACKUP state: no upstream cluster is configured");
+    }
+    turn.after(() => {
+      if (this.primary.phase === this) this.#becomeBackup(upstream);
+    });
+  }
+
+  #becomeBackup(cluster: UpstreamCluster): void {
+    const { primary } = this;
+    const { nodes, table, ids, options: { host } } = primary;
+    const { readiness } = this.#operation;
+    const progress = new Progress({ table, random: () => host.random() });
+    progress.begin(() => ids.lastTransaction ?? ZERO_TID);
+    primary.progress = progress;
+    for (const { state, connection } of nodes.identified("STORAGE")) {
+      if (state === "RUNNING") connection?.notify(StartOperation, { backup: true });
+    }
+    primary.enter(new StartingBackup(new Backup({ primary, readiness, progress, cluster })));
   }
 
   override truncate(tid: Tid): void {
@@ -78,36 +101,11 @@ export class Running extends ServicePhase {
   }
 
   override addStorages(nids: readonly Nid[]): KnownNode[] {
-    const { nodes, table } = this.primary;
-    const added = new Set<KnownNode>();
-    for (const nid of nids) {
-      const node = nodes.get(nid);
-      if (node !== undefined && node.type === "STORAGE" && node.state === "PENDING") {
-        added.add(node);
-      }
-    }
-    const storages = [...added];
-    table.addMembers(storages.flatMap(({ nid }) => nid ?? []));
-    for (const storage of storages) {
-      storage.state = "RUNNING";
-      this.#operation.start(storage);
-    }
-    announce(nodes, storages);
-    return storages;
+    return addStorages(this.primary, nids, (storage) => this.#operation.start(storage));
   }
 
   override tweak(excluded: readonly Nid[]): void {
-    const { nodes, table } = this.primary;
-    const candidates = nodes.list("STORAGE").flatMap(({ nid, state, devpath }) =>
-      nid !== null && state === "RUNNING" ? [{ nid, devpath }] : []
-    );
-    const changes = table.tweak(candidates, new Set(excluded));
-    // A tweak makes no cell outdated that there was before.
-    for (const { nid, offset, state } of changes) {
-      if (state === "OUT_OF_DATE") this.#operation.readiness.assigned(nid, offset);
-    }
-    this.primary.tellChanges(changes);
-    if (table.warning !== null) this.primary.log("WARNING", table.warning);
+    tweak(this.primary, this.#operation.readiness, excluded);
   }
 
   override stop(): void {

@@ -9,7 +9,7 @@ export function secondaryService(primary: Primary): SecondaryToMaster {
   return {
     askRecovery: () => ({
       ptid: table.ptid,
-      backupTid: primary.backupTid,
+      backupTid: primary.progress?.backupTid ?? null,
       truncateTid: primary.truncateTid,
     }),
     askLastIDs: () => ({ lastOid: ids.lastOid, lastTid: ids.lastTid }),

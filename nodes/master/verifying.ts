@@ -19,7 +19,10 @@ import type { RequestType } from "../codec/packet.ts";
 import { isReadable } from "../cluster/partition_table.ts";
 import { NeoError } from "../errors.ts";
 import { PeerError } from "../wire/refusal.ts";
+import { Backup } from "./backup/backup.ts";
+import { StartingBackup } from "./backup/phases.ts";
 import type { KnownNode } from "./nodes.ts";
+import { Readiness } from "./readiness.ts";
 import { Running } from "./running.ts";
 import { ServicePhase } from "./service_phase.ts";
 import { Stopping } from "./stopping.ts";
@@ -64,7 +67,7 @@ export class Verifying extends ServicePhase {
   }
 
   async #verify(): Promise<void> {
-    if (this.primary.backupTid === null) await this.#finishLocked();
+    if (this.primary.progress === null) await this.#finishLocked();
     if (this.#over) return;
     const { nodes, ids } = this.primary;
     // This is when storages truncate.
@@ -81,7 +84,13 @@ export class Verifying extends ServicePhase {
     // Their clients may still ask what became of them: nobody else may get their ttids.
     primary.ids.learn({ tid: this.#lastTtid });
     primary.truncateTid = null;
-    primary.enter(new Running(primary));
+    const { progress, options: { upstream } } = primary;
+    if (progress === null) return primary.enter(new Running(primary));
+    // Without one, it would not have been started.
+    if (upstream === null) throw new Error("a backup was started without an upstream cluster");
+    const readiness = new Readiness();
+    const backup = new Backup({ primary, readiness, progress, cluster: upstream });
+    primary.enter(new StartingBackup(backup));
   }
 
   async #finishLocked(): Promise<void> {

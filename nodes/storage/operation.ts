@@ -149,6 +149,7 @@ export class Operation implements MasterToStorageOperation {
       this.transactions.discard(lost);
     }
     for (const offset of readable) this.transactions.catchingUp.forget(offset);
+    if (readable.length > 0) this.#replicator.readable();
     if (outdated.length > 0) this.#replicator.mark(outdated);
     this.#replicator.wake();
     // The master is asked when nothing can make this node forget that it has to catch up.

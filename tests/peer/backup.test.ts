@@ -13,6 +13,7 @@ const PARTITIONS = 6;
 interface Backup {
   readonly upstreamMaster: Maker;
   readonly upstream: readonly Maker[];
+  readonly master: Maker;
   readonly storages: readonly Maker[];
 }
 
@@ -27,7 +28,7 @@ async function caughtUp(backup: Cluster, upstream: Cluster): Promise<void> {
   await backup.waitForCtl(["print", "ids"], (stdout) => tid(stdout, "backup_tid") >= last);
 }
 
-function follows({ upstreamMaster, upstream: upstreamStorages, storages }: Backup) {
+function follows({ upstreamMaster, upstream: upstreamStorages, master: maker, storages }: Backup) {
   return () =>
     inDirectory(async (directory) => {
       for (const name of ["up", "down"]) await Deno.mkdir(`${directory}/${name}`);
@@ -40,9 +41,9 @@ function follows({ upstreamMaster, upstream: upstreamStorages, storages }: Backu
         storages: upstreamStorages,
       });
       const master: Maker = {
-        name: "real",
+        name: maker.name,
         command: (role) => [
-          ...real.command(role),
+          ...maker.command(role),
           ...(role === "master" ? ["-C", "up", "-M", upstream.masterAddresses.join(" ")] : []),
         ],
       };
@@ -99,9 +100,18 @@ function follows({ upstreamMaster, upstream: upstreamStorages, storages }: Backu
 
 peerGroup("backup", {
   "ours and NEO's follow NEO's": follows({
-    ...{ upstreamMaster: real, upstream: [real], storages: [real, ours] },
+    ...{ upstreamMaster: real, upstream: [real], master: real, storages: [real, ours] },
   }),
   "NEO's and ours follow ours, under our master": follows({
-    ...{ upstreamMaster: ours, upstream: [ours], storages: [ours, real] },
+    ...{ upstreamMaster: ours, upstream: [ours], master: real, storages: [ours, real] },
+  }),
+  "ours follows NEO's": follows({
+    ...{ upstreamMaster: real, upstream: [real], master: ours, storages: [ours, ours] },
+  }),
+  "ours follows NEO's, with storages of both kinds": follows({
+    ...{ upstreamMaster: real, upstream: [real], master: ours, storages: [ours, real] },
+  }),
+  "ours follows ours": follows({
+    ...{ upstreamMaster: ours, upstream: [ours], master: ours, storages: [ours, ours] },
   }),
 });

@@ -16,7 +16,7 @@ import {
 } from "../../../gen/packets.ts";
 import { sameAddress } from "../../cluster/addresses.ts";
 import { nidText } from "../../cluster/node_ids.ts";
-import { hexId, type Nid, ZERO_OID } from "../../codec/ids.ts";
+import { hexId, type Nid, tidAfter, ZERO_OID } from "../../codec/ids.ts";
 import { LaterAnswer, type RequestType } from "../../codec/packet.ts";
 import { DatabaseError, NeoError } from "../../errors.ts";
 import { decodeText } from "../../wire/text.ts";
@@ -24,7 +24,7 @@ import type { RevisionKey } from "../backend/backend.ts";
 import type { Background } from "../background.ts";
 import type { Link } from "../links/link.ts";
 import type { Links, Target } from "../links/links.ts";
-import { revisionAfter, tidAfter } from "../positions.ts";
+import { revisionAfter } from "../positions.ts";
 import type { Session } from "../session.ts";
 import type { Transactions } from "../transactions/transactions.ts";
 import { CHECK_COUNT } from "./limits.ts";

@@ -11,11 +11,11 @@ import type {
   AskCheckSerialRange,
   AskCheckTIDRange,
 } from "../../../gen/packets.ts";
-import { type Oid, oid, type Tid, tid } from "../../codec/ids.ts";
+import { type Oid, oid, type Tid, tid, tidAfter } from "../../codec/ids.ts";
 import type { Backend, RevisionKey } from "../backend/backend.ts";
 import type { Background } from "../background.ts";
 import { NO_CHECKSUM } from "../checksum.ts";
-import { revisionAfter, tidAfter } from "../positions.ts";
+import { revisionAfter } from "../positions.ts";
 import { READ_COUNT } from "./limits.ts";
 
 export interface RangeContext {

@@ -4,8 +4,7 @@
  * no more than that.
  */
 
-import { type Tid, ZERO_TID } from "../../codec/ids.ts";
-import { tidAfter } from "../positions.ts";
+import { type Tid, tidAfter, ZERO_TID } from "../../codec/ids.ts";
 import type { Session } from "../session.ts";
 import type { Cells } from "./cells.ts";
 
@@ -53,9 +52,7 @@ export class BackupProgress {
   save(): void {
     const { assignment, options: { backend: { settings } } } = this.#session;
     if (settings.backupTid === null) return;
-    settings.backupTid = this.#cells.completeUpTo(
-      (offset) => assignment.state(offset) !== "OUT_OF_DATE",
-    );
+    settings.backupTid = this.#cells.completeUpTo((offset) => assignment.isReadable(offset));
   }
 }
 

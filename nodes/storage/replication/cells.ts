@@ -6,9 +6,8 @@
  * Invariant: what is below both positions of a cell is complete, so they never jump over a hole.
  */
 
-import { MAX_TID, type Tid, ZERO_TID } from "../../codec/ids.ts";
+import { MAX_TID, type Tid, tidBefore, ZERO_TID } from "../../codec/ids.ts";
 import type { Address } from "../../host/host.ts";
-import { tidBefore } from "../positions.ts";
 
 /** Stands for transactions that the master has not named yet: greater than any ttid. */
 const NOT_KNOWN = MAX_TID;

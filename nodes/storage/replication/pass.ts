@@ -14,7 +14,7 @@ import {
   AskFetchTransactions,
   type Codecs,
 } from "../../../gen/packets.ts";
-import { hexId, type Oid, type Tid, ZERO_OID } from "../../codec/ids.ts";
+import { hexId, type Oid, type Tid, tidAfter, tidBefore, ZERO_OID } from "../../codec/ids.ts";
 import type { RequestType } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import type { Assignment } from "../assignment.ts";
@@ -22,7 +22,7 @@ import type { Backend, RevisionKey } from "../backend/backend.ts";
 import { unawaited } from "../backend/eventual.ts";
 import type { Background, Task } from "../background.ts";
 import type { Fetching, Link } from "../links/link.ts";
-import { isBefore, revisionAfter, tidAfter, tidBefore } from "../positions.ts";
+import { isBefore, revisionAfter } from "../positions.ts";
 import { unlessAborted } from "./cancelling.ts";
 import type { Cell } from "./cells.ts";
 import {

@@ -13,14 +13,13 @@ import {
   type NotifyTransactionFinished,
   type Replicate,
 } from "../../../gen/packets.ts";
-import { hexId, type Tid, ZERO_TID } from "../../codec/ids.ts";
+import { hexId, type Tid, tidAfter, tidBefore, ZERO_TID } from "../../codec/ids.ts";
 import { ConnectionClosedError, DatabaseError, NeoError } from "../../errors.ts";
 import { decodeText } from "../../wire/text.ts";
 import { then, unawaited } from "../backend/eventual.ts";
 import type { Background } from "../background.ts";
 import type { Link } from "../links/link.ts";
 import type { Links } from "../links/links.ts";
-import { tidAfter, tidBefore } from "../positions.ts";
 import type { Session } from "../session.ts";
 import type { Transactions } from "../transactions/transactions.ts";
 import { BackupProgress } from "./backup_progress.ts";
@@ -116,6 +115,11 @@ export class Replicator {
   #ended(ttid: Tid, tid: Tid | null): void {
     for (const offset of this.#cells.ended(ttid, tid)) this.#reached.add(offset);
     this.wake();
+  }
+
+  /** Cells have become readable: clients must not see more than these have. */
+  readable(): void {
+    this.#backup.save();
   }
 
   /** Cells are gone. */

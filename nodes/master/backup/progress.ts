@@ -1,0 +1,204 @@
+/**
+ * How far the cells of a backup cluster are, and what that leaves to be ordered. Of each partition,
+ * one storage at a time (its primary) fetches from the upstream cluster, and the others follow that
+ * one, so that nothing crosses the way between the clusters twice.
+ *
+ * A cell is readable though it lags. Nothing here sends: each change returns the orders that follow
+ * from it, and which storages are ready, and what upstream does, is told by the caller.
+ *
+ * Invariant: a cell has everything up to its backup tid, whatever fails when.
+ */
+
+import { type Nid, type Tid } from "../../codec/ids.ts";
+import type { MasterTable } from "../table/master_table.ts";
+import { least, type Order, PartitionProgress } from "./partition_progress.ts";
+
+export interface ProgressOptions {
+  readonly table: MasterTable;
+  /** A number from 0 on, below 1. */
+  random(): number;
+}
+
+/** A storage says that it has replicated a cell up to a tid. */
+export interface ReplicatedCell {
+  readonly nid: Nid;
+  readonly offset: number;
+  readonly tid: Tid;
+}
+
+export class Progress {
+  readonly #options: ProgressOptions;
+  readonly #partitions: readonly PartitionProgress[];
+  /** The last transaction of the upstream cluster; null while that is not followed. */
+  #lastTid: Tid | null = null;
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    const length = options.table.partitions;
+    this.#partitions = Array.from({ length }, (_, offset) => new PartitionProgress(offset));
+  }
+
+  /** Takes the table as it is: cells that can be read are as far as their storages say. */
+  begin(tidOf: (nid: Nid) => Tid): void {
+    this.#lastTid = null;
+    for (const partition of this.#partitions) {
+      partition.clear();
+      for (const { nid } of this.#options.table.readableCells(partition.offset)) {
+        partition.add(nid, tidOf(nid));
+      }
+    }
+  }
+
+  /** Up to where the cluster as a whole has everything: each partition, on one cell at least. */
+  get backupTid(): Tid {
+    return least(this.#partitions.map((partition) => partition.greatestTid));
+  }
+
+  /** Up to where all readable cells of these partitions, or of all, have everything. */
+  completeTid(offsets?: Iterable<number>): Tid {
+    const partitions = offsets === undefined
+      ? this.#partitions
+      : [...offsets].flatMap((offset) => this.#partitions[offset] ?? []);
+    return least(partitions.map((partition) => partition.leastTid));
+  }
+
+  /** Up to where all storages know by themselves that their readable cells have everything. */
+  get knownTid(): Tid {
+    return least(this.#partitions.map((partition) => partition.knownTid));
+  }
+
+  /**
+   * The upstream cluster was reached, and its last transaction is `tid`. What was committed since
+   * it was last seen may be in any partition.
+   */
+  connected(tid: Tid, isReady: (nid: Nid) => boolean): Order[] {
+    this.#lastTid = tid;
+    const orders: Order[] = [];
+    const late = new Set<Nid>();
+    for (const partition of this.#partitions) {
+      const ready = partition.nids.filter(isReady);
+      const complete = ready.filter((nid) => partition.tidOf(nid) >= tid);
+      partition.primary = this.#choose(complete.length > 0 ? complete : ready);
+      partition.touch(tid);
+      if (complete.length > 0) orders.push(...partition.orderSecondaries(tid));
+      else for (const nid of ready) late.add(nid);
+    }
+    return [...orders, ...this.#fetch(late)];
+  }
+
+  /** The next transaction of the upstream cluster was committed, in these partitions. */
+  committed(tid: Tid, touched: ReadonlySet<number>, isReady: (nid: Nid) => boolean): Order[] {
+    this.#lastTid = tid;
+    const orders: Order[] = [];
+    const late = new Set<Nid>();
+    for (const partition of this.#partitions) {
+      if (!touched.has(partition.offset)) {
+        orders.push(...partition.untouched(tid, isReady));
+        continue;
+      }
+      partition.touch(tid);
+      const ready = partition.nids.filter(isReady);
+      partition.primary ??= this.#choose(ready);
+      for (const nid of ready) late.add(nid);
+    }
+    return [...orders, ...this.#fetch(late)];
+  }
+
+  #choose(nids: readonly Nid[]): Nid | null {
+    return nids[Math.floor(this.#options.random() * nids.length)] ?? null;
+  }
+
+  /** Lets these storages fetch what they lack, of the partitions whose primary they are. */
+  #fetch(nids: ReadonlySet<Nid>): Order[] {
+    const lastTid = this.#lastTid;
+    if (lastTid === null || nids.size === 0) return [];
+    return this.#partitions.flatMap((partition) =>
+      partition.primary !== null && nids.has(partition.primary)
+        ? partition.orderPrimary(lastTid)
+        : []
+    );
+  }
+
+  /** A storage has replicated a readable cell. */
+  replicated({ nid, offset, tid }: ReplicatedCell): Order[] {
+    const partition = this.#partitions[offset];
+    if (partition === undefined || !partition.has(nid)) return [];
+    const orders = partition.replicated(nid, { tid, lastTid: this.#lastTid });
+    if (partition.primary === nid) {
+      orders.push(...partition.orderSecondaries(partition.tidOf(nid)));
+    }
+    return [...orders, ...this.#fetch(new Set([nid]))];
+  }
+
+  /**
+   * A storage has replicated a cell that can't be read yet. Clients may know of all up to
+   * `neededTid`: while the cell lacks some of that, returns the order to go on. When that is null,
+   * the cell is good enough, and {@link joined} may follow.
+   */
+  joins({ nid, offset, tid }: ReplicatedCell, neededTid: Tid): Order | null {
+    const partition = this.#partitions[offset];
+    if (partition === undefined || tid >= neededTid) return null;
+    return partition.orderJoining(nid);
+  }
+
+  /** A cell that has everything up to `tid` is readable from now on. */
+  joined({ nid, offset, tid }: ReplicatedCell): Order[] {
+    const partition = this.#partitions[offset];
+    if (partition === undefined) return [];
+    partition.add(nid, tid);
+    const orders = partition.replicated(nid, { tid, lastTid: this.#lastTid });
+    const { primary } = partition;
+    if (primary !== null) orders.push(...partition.orderSecondaries(partition.tidOf(primary)));
+    return orders;
+  }
+
+  /** A storage is gone: what it was doing will not be done. */
+  storageLost(nid: Nid): void {
+    for (const partition of this.#partitions) partition.lost(nid);
+  }
+
+  /**
+   * The table has changed: cells that can't be read any more don't count, and partitions whose
+   * primary had one of them get another.
+   */
+  tableChanged(): Order[] {
+    const { table } = this.#options;
+    const orders: Order[] = [];
+    const primaries = new Set<Nid>();
+    for (const partition of this.#partitions) {
+      partition.retain((nid) => table.cell(partition.offset, nid)?.state);
+      orders.push(...partition.reorderJoining());
+      const { primary } = partition;
+      if (primary === null || partition.has(primary)) continue;
+      partition.primary = partition.best();
+      if (partition.primary !== null) primaries.add(partition.primary);
+      orders.push(...partition.reorder());
+    }
+    return [...orders, ...this.#fetch(primaries)];
+  }
+
+  /** The upstream cluster is gone: there are no primaries, and nothing is known to be late. */
+  disconnected(): void {
+    this.#lastTid = null;
+    for (const partition of this.#partitions) partition.disconnected();
+  }
+
+  /** The storages carry out nothing any more that they were ordered. */
+  cancelled(): void {
+    for (const partition of this.#partitions) partition.cancelled();
+  }
+
+  /**
+   * Lets all readable cells that lack something up to `tid` replicate
+   * that from one of their partition that has it.
+   */
+  level(tid: Tid): Order[] {
+    return this.#partitions.flatMap((partition) => partition.level(tid));
+  }
+
+  /** Whether an order to fetch from upstream was not carried out yet. */
+  isFetching({ nid, offset, tid }: Order): boolean {
+    const partition = this.#partitions[offset];
+    return partition?.primary === nid && partition.isOrdered(nid, tid);
+  }
+}

@@ -1,0 +1,53 @@
+/** What the primary master of a backup does for a storage. */
+
+import { storageToMaster } from "../../../gen/flows.ts";
+import type { Codecs } from "../../../gen/packets.ts";
+import type { Receiver } from "../../codec/packet.ts";
+import { nidText } from "../../cluster/node_ids.ts";
+import { isReadable } from "../../cluster/partition_table.ts";
+import { cellsCorrupted, ignoreReplication } from "../cell_reports.ts";
+import type { KnownNode } from "../nodes.ts";
+import type { Backup } from "./backup.ts";
+
+/** Takes the packets of one storage. `ready` is called when it has become ready. */
+export function backupStorageReceiver(
+  backup: Backup,
+  storage: KnownNode,
+  ready: () => void,
+): Receiver<Codecs> {
+  const { primary, progress, readiness } = backup;
+  const { table } = primary;
+  const { nid } = storage;
+  if (nid === null) throw new Error("a storage without an id can't be served");
+  return storageToMaster({
+    askUnfinishedTransactions({ offsets }) {
+      table.markUpdatable(nid, offsets);
+      return { maxTid: progress.completeTid(), ttids: [] };
+    },
+
+    notifyReplicationDone({ offset, tid }) {
+      const cell = { nid, offset, tid };
+      const { state } = table.cell(offset, nid) ?? {};
+      if (state !== undefined && isReadable(state)) {
+        return backup.replicated(cell, { isNew: false });
+      }
+      if (table.isUpdatable(offset, nid) && !backup.mayJoin(cell)) return;
+      const changes = table.setUpToDate(offset, nid);
+      if (changes.length > 0) {
+        primary.tellChanges(changes);
+        return backup.replicated(cell, { isNew: true });
+      }
+      ignoreReplication(primary, storage, { offset, tid });
+    },
+
+    notifyPartitionCorrupted: (packet) => cellsCorrupted(primary, storage, packet),
+
+    notifyReady() {
+      if (readiness.becameReady(nid)) return ready();
+      primary.log("WARNING", `${nidText(nid)} says that it is ready, but was not told to start`);
+    },
+
+    // There are no transactions.
+    notifyDeadlock: () => {},
+  });
+}
