@@ -24,6 +24,9 @@ export class DatabaseError extends NeoError {}
 /** A database server that can't be reached, or no more: trying again may help. */
 export class DatabaseLostError extends DatabaseError {}
 
+/** A file that cannot be read or written, or does not hold what it should. */
+export class FileError extends NeoError {}
+
 /** Bytes that are no packet of the protocol; costs their sender the connection. */
 export class MalformedPacketError extends NeoError {
   constructor(readonly packet: string, readonly field: string, reason: string) {

@@ -190,6 +190,38 @@ export interface SqlSession {
   destroy(): void;
 }
 
+/**
+ * What a file is opened for: to be read, to be made (there must be none yet) or to be changed as
+ * well.
+ */
+export type FileAccess = "read" | "create" | "change";
+
+/** An open file. Everything throws a FileError when the system refuses it. */
+export interface RandomFile {
+  readonly path: string;
+  /** Its size now, in bytes. */
+  readonly size: number;
+  /** Fills `into` from a position on, in bytes. Returns how many bytes there were. */
+  read(into: Uint8Array, position: number): number;
+  /** Writes all bytes. */
+  write(bytes: Uint8Array, position: number): void;
+  /** Cuts what is beyond `size` bytes. */
+  truncate(size: number): void;
+  /** Returns when everything that was written is on disk. */
+  flush(): void;
+  close(): void;
+}
+
+/** Big binary files. Everything throws a FileError. */
+export interface FileSystem {
+  /** Opens a file; null when there is none, unless it is to be created. */
+  open(path: string, access: FileAccess): RandomFile | null;
+  /** Puts a file in another's place, in one step that a crash cannot cut in two. */
+  rename(from: string, to: string): void;
+  /** Removes a file, if it is there. */
+  remove(path: string): void;
+}
+
 /** The signals that a node may react to. */
 export type SignalName = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR2";
 
@@ -213,6 +245,8 @@ export interface NodeHost extends ClientHost {
    * (`database is locked` when another node has it). `device` names the disk that it is on.
    */
   openDatabase(path: string): { readonly database: SqlDatabase; readonly device: string };
+  /** Files of other stores. */
+  readonly files: FileSystem;
   /**
    * Opens a session with a database server. Rejects with a DatabaseLostError when it can't be
    * reached, and with another DatabaseError when it refuses us.

@@ -6,6 +6,7 @@ import { readTextFile, writeTextFile } from "./files.ts";
 import type { LogSink, NodeHost } from "./host.ts";
 import { connectMysql, diskOf } from "./mysql.ts";
 import { ignoreRealTimeSignals, onSignal } from "./signals.ts";
+import { fileSystem } from "./random_file.ts";
 import { openSqlite } from "./sqlite.ts";
 
 export interface NodeHostOptions {
@@ -23,6 +24,7 @@ export function createNodeHost({ log }: NodeHostOptions): NodeHost {
     readTextFile,
     writeTextFile,
     openDatabase: openSqlite,
+    files: fileSystem,
     connectDatabase: connectMysql,
     diskOf,
     onSignal,

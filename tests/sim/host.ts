@@ -3,8 +3,9 @@
  * killed, nothing that it waits for ever happens: its code stays where it is.
  */
 
-import { DatabaseLostError, NetworkError } from "../../nodes/errors.ts";
+import { DatabaseLostError, FileError, NetworkError } from "../../nodes/errors.ts";
 import type {
+  FileSystem,
   LogSink,
   Network,
   NodeHost,
@@ -138,6 +139,15 @@ export class SimulatedHost implements NodeHost, NetworkUser {
   diskOf(): string {
     return `disk-of-${this.hostname}`;
   }
+
+  /** Simulated nodes have no stores but their databases. */
+  readonly files: FileSystem = {
+    open: () => null,
+    rename: (from) => {
+      throw new FileError(`there is no ${from} in this world`);
+    },
+    remove: () => {},
+  };
 
   onSignal(names: readonly SignalName[], callback: (name: SignalName) => void): SignalSubscription {
     const subscription = { names, callback };

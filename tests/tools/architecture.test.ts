@@ -11,6 +11,8 @@ const ROOMS: readonly (readonly string[])[] = [
   ["nodes/errors.ts"],
   ["nodes/host"],
   ["nodes/codec"],
+  ["nodes/pickle"],
+  ["nodes/filestorage"],
   ["gen"],
   ["nodes/wire"],
   ["nodes/cluster"],

@@ -1,0 +1,284 @@
+/**
+ * Reads a FileStorage: revisions of objects by its index, transactions in their order. It sees the
+ * storage as it was when it was opened, up to the last transaction that is whole.
+ */
+
+import type { Oid, Tid } from "../codec/ids.ts";
+import { FileError } from "../errors.ts";
+import type { FileSystem, LogSink, RandomFile } from "../host/host.ts";
+import { latin1 } from "../pickle/opcodes.ts";
+import {
+  damaged,
+  MAGIC_BYTES,
+  MAGICS,
+  readRecordHeader,
+  readTransactionHeader,
+  RECORD_HEADER_BYTES,
+  type RecordHeader,
+  STATUS,
+  TRANSACTION_HEADER_BYTES,
+  type TransactionHeader,
+  viewOf,
+  WORD_BYTES,
+} from "./format.ts";
+import { OidIndex } from "./oid_index.ts";
+import { Positions } from "./positions.ts";
+import { loadSavedIndex } from "./saved_index.ts";
+import { Scanner } from "./scanner.ts";
+import { Window } from "./window.ts";
+
+/** What is read at once of a single record: mostly all of it. */
+const RECORD_WINDOW_BYTES = 8 << 10;
+
+/** Lets others work where it is time for that. */
+export type Pause = () => Promise<unknown>;
+
+export interface ReaderOptions {
+  readonly files: FileSystem;
+  readonly path: string;
+  readonly log: LogSink;
+  /** Called often; what is to be done at once is done between two calls. */
+  readonly pause: Pause;
+}
+
+/** A transaction's texts. */
+export interface Texts {
+  readonly user: Uint8Array;
+  readonly description: Uint8Array;
+  readonly extension: Uint8Array;
+}
+
+export class FileStorageReader {
+  readonly path: string;
+  readonly #file: RandomFile;
+  readonly #window: Window;
+  readonly #index: OidIndex;
+  readonly #positions: Positions;
+  /** Where the last whole transaction ends. */
+  readonly end: number;
+  /** The last transaction's tid; null where there is none. */
+  readonly lastTid: Tid | null;
+
+  private constructor(file: RandomFile, { index, positions, end, lastTid }: Contents) {
+    this.path = file.path;
+    this.#file = file;
+    this.#window = new Window(file, RECORD_WINDOW_BYTES);
+    this.#index = index;
+    this.#positions = positions;
+    this.end = end;
+    this.lastTid = lastTid;
+  }
+
+  /**
+   * Opens a storage, with the index that ZODB saved if it can be trusted, otherwise going through
+   * all of it. Rejects with a FileError.
+   */
+  static async open({ files, path, log, pause }: ReaderOptions): Promise<FileStorageReader> {
+    const file = files.open(path, "read");
+    if (file === null) throw new FileError(`there is no file ${path}`);
+    try {
+      checkMagic(file);
+      const contents = await look(file, loadSavedIndex(files, file), pause);
+      const surplus = file.size - contents.end;
+      if (surplus > 0) {
+        const what = `${surplus} bytes at the end are left out: they are no whole transaction`;
+        log.log("WARNING", "filestorage", `${path}: ${what}`);
+      }
+      return new FileStorageReader(file, contents);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  get greatestOid(): Oid | null {
+    return this.#index.greatest();
+  }
+
+  /** How many objects there are, deleted ones included. */
+  get objectCount(): number {
+    return this.#index.size;
+  }
+
+  /** Where the last record of an object is; 0 where it has none. */
+  lastPosition(oid: Oid): number {
+    return this.#index.get(oid);
+  }
+
+  /** The last record of an object; null where it has none. Throws a FileError. */
+  last(oid: Oid): RecordHeader | null {
+    const position = this.#index.get(oid);
+    return position === 0 ? null : this.#record(oid, position);
+  }
+
+  /** The object's record before another one. */
+  previous({ oid, previous }: RecordHeader): RecordHeader | null {
+    return previous === 0 ? null : this.#record(oid, previous);
+  }
+
+  /** The last record of an object before a tid, and the tid of the next one. */
+  before(oid: Oid, bound: Tid): { record: RecordHeader; next: Tid | null } | null {
+    let next: Tid | null = null;
+    for (let at = this.last(oid); at !== null; at = this.previous(at)) {
+      if (at.tid < bound) return { record: at, next };
+      next = at.tid;
+    }
+    return null;
+  }
+
+  #record(oid: Oid, position: number): RecordHeader {
+    const bytes = this.#window.bytes(position, RECORD_HEADER_BYTES + WORD_BYTES);
+    if (bytes.length < RECORD_HEADER_BYTES + WORD_BYTES) {
+      throw damaged(this.path, position, "there is no data record");
+    }
+    const record = readRecordHeader(this.path, bytes, position);
+    if (record.oid !== oid || record.previous >= position || record.back >= position) {
+      throw damaged(this.path, position, `there is no record of the object ${oid}`);
+    }
+    return record;
+  }
+
+  /** The data of a record, in bytes of their own; null for a deletion. Throws a FileError. */
+  data(record: RecordHeader): Uint8Array | null {
+    let at = record;
+    // Each step goes back in the file, so there is an end.
+    while (at.length === 0) {
+      if (at.back === 0) return null;
+      at = this.#record(at.oid, at.back);
+    }
+    const start = at.position + RECORD_HEADER_BYTES;
+    if (at.end > this.end) throw damaged(this.path, at.position, "a record is cut off");
+    return this.#window.bytes(start, at.length).slice();
+  }
+
+  /** The tid of the record whose data a record takes; null where it has its own, or none. */
+  dataTid(record: RecordHeader): Tid | null {
+    if (record.length > 0 || record.back === 0) return null;
+    return this.#record(record.oid, record.back).tid;
+  }
+
+  texts(transaction: TransactionHeader): Texts {
+    const { position, user, description, extension, start } = transaction;
+    const at = position + TRANSACTION_HEADER_BYTES;
+    const bytes = this.#window.bytes(at, start - at);
+    return {
+      user: bytes.slice(0, user),
+      description: bytes.slice(user, user + description),
+      extension: bytes.slice(user + description, user + description + extension),
+    };
+  }
+
+  /** Goes through transactions from the first one that is not older than `from`. */
+  async transactions(from: Tid, pause: Pause): Promise<Transactions> {
+    const scanner = new Scanner({
+      file: this.#file,
+      position: this.#positions.floor(from),
+      end: this.end,
+    });
+    for (;;) {
+      const transaction = scanner.next();
+      if (transaction !== null) this.#positions.note(transaction);
+      if (transaction === null || transaction.tid >= from) {
+        return new Transactions(scanner, transaction, this.#positions);
+      }
+      await pause();
+    }
+  }
+
+  /** Goes through transactions from the last one back. Throws a FileError. */
+  *backwards(): IterableIterator<TransactionHeader> {
+    for (let end = this.end; end > MAGIC_BYTES;) {
+      const word = this.#window.bytes(end - WORD_BYTES, WORD_BYTES);
+      const start = end - WORD_BYTES - Number(viewOf(word).getBigUint64(0));
+      const bytes = start < MAGIC_BYTES
+        ? null
+        : this.#window.bytes(start, TRANSACTION_HEADER_BYTES);
+      const header = bytes === null ? null : readTransactionHeader(this.path, bytes, start);
+      if (header === null || header.end + WORD_BYTES !== end) {
+        throw damaged(this.path, end, "the transaction that ends there makes no sense");
+      }
+      if (header.status !== STATUS.undone) yield header;
+      end = start;
+    }
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+/** Transactions in their order, one at a time. */
+export class Transactions {
+  readonly #scanner: Scanner;
+  readonly #positions: Positions;
+  #current: TransactionHeader | null;
+
+  constructor(scanner: Scanner, current: TransactionHeader | null, positions: Positions) {
+    this.#scanner = scanner;
+    this.#current = current;
+    this.#positions = positions;
+  }
+
+  /** The transaction that is looked at; null behind the last one. */
+  get current(): TransactionHeader | null {
+    return this.#current;
+  }
+
+  advance(): void {
+    this.#current = this.#scanner.next();
+    if (this.#current !== null) this.#positions.note(this.#current);
+  }
+
+  /** The records of the current transaction. */
+  records(): IterableIterator<RecordHeader> {
+    if (this.#current === null) return [].values();
+    return this.#scanner.records(this.#current);
+  }
+
+  /** The data of a record that has its own: valid until the next call. */
+  ownData({ position, length }: RecordHeader): Uint8Array {
+    return this.#scanner.bytes(position + RECORD_HEADER_BYTES, length);
+  }
+}
+
+interface Contents {
+  readonly index: OidIndex;
+  readonly positions: Positions;
+  readonly end: number;
+  readonly lastTid: Tid | null;
+}
+
+function checkMagic(file: RandomFile): void {
+  const bytes = new Uint8Array(MAGIC_BYTES);
+  if (file.read(bytes, 0) === MAGIC_BYTES && MAGICS.includes(latin1(bytes))) return;
+  throw new FileError(`${file.path} is no FileStorage: it does not begin with ${MAGICS[0]}`);
+}
+
+/** Goes through what a saved index does not know. */
+async function look(
+  file: RandomFile,
+  saved: { readonly index: OidIndex; readonly position: number } | null,
+  pause: Pause,
+): Promise<Contents> {
+  const index = saved?.index ?? new OidIndex();
+  const positions = new Positions();
+  const start = saved === null ? MAGIC_BYTES : lastTransaction(file, saved.position);
+  const scanner = new Scanner({ file, position: start });
+  let lastTid: Tid | null = null;
+  for (;;) {
+    const transaction = scanner.next();
+    if (transaction === null) break;
+    if (saved === null) positions.note(transaction);
+    for (const { oid, position } of scanner.records(transaction)) index.set(oid, position);
+    lastTid = transaction.tid;
+    await pause();
+  }
+  return { index, positions, end: scanner.position, lastTid };
+}
+
+/** Where the transaction begins that ends at a position. */
+function lastTransaction(file: RandomFile, end: number): number {
+  const word = new Uint8Array(WORD_BYTES);
+  file.read(word, end - WORD_BYTES);
+  return end - WORD_BYTES - Number(viewOf(word).getBigUint64(0));
+}
