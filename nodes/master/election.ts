@@ -64,6 +64,15 @@ export class Election {
     return address.port < self.address.port;
   }
 
+  /**
+   * Another master is to be the primary one. One that was asked already answers that: to come to it
+   * again, on another connection, would cost a second.
+   */
+  giveWayTo(address: Address): void {
+    if (this.#round === null || this.#asked.has(addressText(address))) return;
+    this.#lost({ address, accepted: null });
+  }
+
   #contestAll(signal: AbortSignal): void {
     const { self } = this.#options;
     for (const address of self.masters.addresses) {
@@ -129,8 +138,7 @@ export class Election {
     if (signal.aborted || named === undefined || sameAddress(named, self.address)) return;
     // The peer does not know yet that the one that it named has lost against this one.
     if (isAccepted(named)) return;
-    // One that was asked already may have accepted: to come again would cost a second.
-    if (!this.#asked.has(addressText(named))) this.#lost({ address: named, accepted: null });
+    this.giveWayTo(named);
   }
 
   #lost(elected: Elected): void {

@@ -52,7 +52,7 @@ export class PrimaryRole implements Role {
   }
 
   #makePrimary(options: PrimaryRoleOptions): Primary {
-    const { self, partitions, replicas, autostart, upstream, lost, stopped, fatal } = options;
+    const { self, partitions, replicas, autostart, upstream, stopped, fatal } = options;
     return new Primary({
       ...{ host: self.host, cluster: self.cluster, address: self.address, nid: self.nid },
       ...{ masters: self.masters, masterNids: self.masterNids },
@@ -63,7 +63,7 @@ export class PrimaryRole implements Role {
       },
       yields: (address, since) => {
         if (!this.#election.losesTo(address, since)) return false;
-        this.#primary.turn.after(() => lost({ address, accepted: null }));
+        this.#primary.turn.after(() => this.#election.giveWayTo(address));
         return true;
       },
     }, {

@@ -129,13 +129,25 @@ Deno.test("of two that play primary, the one that began first wins", async () =>
   const claim = { address: other.address, idTimestamp: EARLY };
   await assert.rejects(early.identify("MASTER", claim), ConnectionClosedError);
   assert.deepEqual(early.kept(), [], "it is not answered");
-  // It goes to the winner, as one that does not play primary any more.
-  for (;;) {
-    const { request, accept } = await other.visitor();
-    if (request.idTimestamp !== null) continue;
-    accept(M2);
-    break;
-  }
+  // It goes to the winner, whom it may have challenged already.
+  const { peer, accept } = await other.visitor();
+  accept(M2);
+  await peer.drain();
+  assert.deepEqual(await directions(cluster, "STORAGE"), other.address);
+});
+
+Deno.test("a winner that was challenged already keeps the connection of the challenge", async () => {
+  await using winner = await ScriptedMaster.listen();
+  await using cluster = await TestCluster.start({ masters: [winner.address] });
+  const { peer, accept } = await winner.visitor();
+  const early = await cluster.connect();
+  const claim = { address: winner.address, idTimestamp: EARLY };
+  void early.identify("MASTER", claim).catch(() => {});
+  await early.rest();
+  accept(M2);
+  await peer.drain();
+  assert.deepEqual(await directions(cluster, "STORAGE"), winner.address);
+  assert.equal(peer.connection.closed, false);
 });
 
 Deno.test("a hint to a master that is about to answer is not followed twice", async () => {
