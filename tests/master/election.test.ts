@@ -7,7 +7,8 @@ import type { Address, Listener } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { Connection } from "../../nodes/wire/connection.ts";
 import { decodeText } from "../../nodes/wire/text.ts";
-import { CLUSTER, Log, Peer, refused, S1, sameRows, TestCluster } from "./support.ts";
+import { CLUSTER, Peer, refused, S1, sameRows, TestCluster } from "./support.ts";
+import { Log } from "../support/log.ts";
 
 const M1 = nodeId("MASTER", 1);
 const M2 = nodeId("MASTER", 2);

@@ -10,12 +10,13 @@ import { type Nid, nid, type Tid, tid } from "../../nodes/codec/ids.ts";
 import type { Incoming, PacketType, RequestType } from "../../nodes/codec/packet.ts";
 import { nodeId } from "../../nodes/cluster/node_ids.ts";
 import type { RunningNode } from "../../nodes/cluster/node.ts";
-import type { Address, LogLevel, LogSink, NodeHost } from "../../nodes/host/host.ts";
+import type { Address, NodeHost } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { type MasterOptions, startMaster } from "../../nodes/master/node.ts";
 import { Connection } from "../../nodes/wire/connection.ts";
 import { PeerError } from "../../nodes/wire/refusal.ts";
 import { encodeText } from "../../nodes/wire/text.ts";
+import { Log } from "../support/log.ts";
 
 export const CLUSTER = "test";
 
@@ -189,29 +190,6 @@ export class Peer {
 
   close(): void {
     this.connection.close();
-  }
-}
-
-/** What a master has logged, which tests can wait for. */
-export class Log implements LogSink {
-  readonly lines: string[] = [];
-  #changed: (() => void) | null = null;
-
-  log(_level: LogLevel, _module: string, message: string): void {
-    this.lines.push(message);
-    this.#changed?.();
-  }
-
-  /** Resolves when a line that matches has been logged, and forgets it and those before it. */
-  async says(pattern: RegExp): Promise<void> {
-    for (;;) {
-      const at = this.lines.findIndex((line) => pattern.test(line));
-      if (at >= 0) {
-        this.lines.splice(0, at + 1);
-        return;
-      }
-      await new Promise<void>((resolve) => this.#changed = resolve);
-    }
   }
 }
 

@@ -4,8 +4,11 @@
  * its peers it is as dead as a machine without power.
  */
 
+import { type Codecs, RequestIdentification } from "../../gen/packets.ts";
 import { connect } from "../../mod.ts";
+import { Endpoint } from "../../nodes/cluster/endpoint.ts";
 import type { RunningNode } from "../../nodes/cluster/node.ts";
+import type { Receiver, RequestType } from "../../nodes/codec/packet.ts";
 import { NetworkError } from "../../nodes/errors.ts";
 import type {
   Address,
@@ -20,6 +23,8 @@ import type {
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { startMaster } from "../../nodes/master/node.ts";
 import { startStorage } from "../../nodes/storage/node.ts";
+import { encodeText } from "../../nodes/wire/text.ts";
+import { Log } from "./log.ts";
 import { freePorts } from "./ports.ts";
 
 export interface InProcessOptions {
@@ -27,6 +32,10 @@ export interface InProcessOptions {
   readonly partitions?: number;
   readonly replicas?: number;
   readonly tls?: TlsIdentity | null;
+  /** The cluster's name; `test` where absent. */
+  readonly name?: string;
+  /** The cluster that this one may be a backup of. */
+  readonly upstream?: { readonly cluster: string; readonly masters: readonly Address[] };
 }
 
 /** How long a cluster may take until it serves clients. */
@@ -61,10 +70,12 @@ interface Place {
 }
 
 export class InProcessCluster {
-  readonly name = "test";
+  readonly name: string;
   readonly master: Address;
   /** What the nodes had to say, each line with the node's name. */
   readonly log: string[] = [];
+  /** What the master says. */
+  readonly masterLog = new Log();
   readonly tls: TlsIdentity | null;
   readonly #directory: string;
   readonly #options: InProcessOptions;
@@ -75,6 +86,7 @@ export class InProcessCluster {
     this.master = { host: "127.0.0.1", port };
     this.#directory = directory;
     this.#options = options;
+    this.name = options.name ?? "test";
     this.tls = options.tls ?? null;
   }
 
@@ -103,7 +115,7 @@ export class InProcessCluster {
       partitions,
       replicas,
       autostart: this.storageCount,
-      upstream: null,
+      upstream: this.#options.upstream ?? null,
     });
     this.#places.set("master", { node, host });
   }
@@ -135,9 +147,28 @@ export class InProcessCluster {
   #sink(name: string): LogSink {
     return {
       log: (level, module, message) => {
+        if (name === "master") this.masterLog.log(level, module, message);
         if (SHOWN_LEVELS.includes(level)) this.log.push(`${name} ${level} [${module}] ${message}`);
       },
     };
+  }
+
+  /** Gives the master an order, or asks it something, as an admin. */
+  async ask<T, A>(type: RequestType<T, A, Codecs>, packet: T): Promise<A> {
+    const host = createNodeHost({ log: { log: () => {} } });
+    const endpoint = new Endpoint({ host, network: host.network(this.tls), fatal: () => {} });
+    const connection = await endpoint.dial(this.master, "M");
+    try {
+      connection.start(adminReceiver);
+      await connection.ask(RequestIdentification, {
+        ...{ nodeType: "ADMIN", nid: null, devpath: [], idTimestamp: null },
+        address: { host: "127.0.0.1", port: 1 },
+        cluster: encodeText(this.name),
+      });
+      return await connection.ask(type, packet);
+    } finally {
+      connection.close();
+    }
   }
 
   /** The address of a storage by its number. */
@@ -163,6 +194,9 @@ export class InProcessCluster {
     await Promise.all([...this.#places.values()].map(({ node }) => node.stop()));
   }
 }
+
+/** An admin that does not mind what it is told. */
+const adminReceiver: Receiver<Codecs> = () => true;
 
 /** The real host, with a network that can be cut. */
 class CuttableHost {

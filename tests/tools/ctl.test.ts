@@ -1,7 +1,7 @@
 /** What `neo ctl` prints, on an admin node that follows a scripted master. */
 
 import assert from "node:assert/strict";
-import { ErrorPacket, Ping } from "../../gen/packets.ts";
+import { type ClusterState, ErrorPacket, Ping } from "../../gen/packets.ts";
 import type { AdminToMaster } from "../../gen/flows.ts";
 import { Endpoint } from "../../nodes/cluster/endpoint.ts";
 import { nodeId } from "../../nodes/cluster/node_ids.ts";
@@ -113,16 +113,47 @@ Deno.test("print ids, before and after there are some, and in backup mode", asyn
     await used.prints("print ids"),
     "last_oid = 0x64\nlast_tid = 0x40d3a702adb8c89 (2026-11-24 09:52:10.044753)\nlast_ptid = 19",
   );
+});
+
+/** What `print ids` prints of a backup with everything up to `backupTid`, of `lastTid`. */
+async function idsOfBackup(
+  { state, backupTid, lastTid }: {
+    readonly state: ClusterState;
+    readonly backupTid: bigint;
+    readonly lastTid: bigint;
+  },
+): Promise<string[]> {
   await using backup = await ControlledCluster.start({
+    state,
     handlers: {
-      askRecovery: () => ({ ptid: 8, backupTid: tid(0x40d3a797e713d55n), truncateTid: null }),
-      askLastTransaction: () => ({ tid: tid(0x40d3a702adb8c89n) }),
+      askRecovery: () => ({ ptid: 8, backupTid: tid(backupTid), truncateTid: null }),
+      askLastTransaction: () => ({ tid: tid(lastTid) }),
     },
   });
+  return (await backup.prints("print ids")).split("\n");
+}
+
+Deno.test("print ids in backup mode, with the lag", async () => {
+  const early = 0x40d3a702adb8c89n;
+  const late = 0x40d3a797e713d55n;
+  const complete = { state: "BACKINGUP", backupTid: late, lastTid: late } as const;
+  assert.deepEqual(await idsOfBackup(complete), [
+    "backup_tid = 0x40d3a797e713d55 (2026-11-24 10:01:29.634924)",
+    "last_tid = 0x40d3a797e713d55 (2026-11-24 10:01:29.634924)",
+    "last_ptid = 8",
+    "lag = 0 s",
+  ]);
+  const lagOf = async (ids: Parameters<typeof idsOfBackup>[0]) => (await idsOfBackup(ids))[3];
+  const [, behindS = ""] = /^lag = (\d+\.\d{3}) s$/.exec(
+    await lagOf({ ...complete, backupTid: early }) ?? "",
+  ) ?? [];
+  const sinceS = (Date.now() - Date.UTC(2026, 10, 24, 9, 52, 10, 45)) / 1000;
+  assert.ok(Math.abs(Number(behindS) - Math.max(0, sinceS)) < 60, behindS);
+  // Nobody knows what the original has meanwhile.
+  assert.match(await lagOf({ ...complete, state: "STARTING_BACKUP" }) ?? "", /^lag = at most \d/);
   assert.equal(
-    await backup.prints("print ids"),
-    "backup_tid = 0x40d3a797e713d55 (2026-11-24 10:01:29.634924)\n" +
-      "last_tid = 0x40d3a702adb8c89 (2026-11-24 09:52:10.044753)\nlast_ptid = 8",
+    await lagOf({ ...complete, backupTid: 0n }),
+    "lag = unknown, nothing is complete yet",
   );
 });
 

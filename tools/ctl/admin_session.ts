@@ -13,6 +13,7 @@ import type { Connection } from "../../nodes/wire/connection.ts";
 import { decodeText } from "../../nodes/wire/text.ts";
 
 export class AdminSession {
+  readonly #host: ClientHost;
   readonly #endpoint: Endpoint;
   readonly #admin: Address;
   #connection: Connection | null = null;
@@ -21,6 +22,7 @@ export class AdminSession {
   constructor(
     { host, network, admin }: { host: ClientHost; network: Network; admin: Address },
   ) {
+    this.#host = host;
     this.#admin = admin;
     this.#endpoint = new Endpoint({ host, network, fatal: (error) => this.#stray.reject(error) });
     // Nobody waits for it until something is asked.
@@ -50,6 +52,11 @@ export class AdminSession {
     } catch (error) {
       if (!(error instanceof ConnectionClosedError)) throw error;
     }
+  }
+
+  /** The time here: Unix time in milliseconds. */
+  nowMs(): number {
+    return this.#host.now();
   }
 
   close(): void {

@@ -3,12 +3,9 @@
 import {
   AddPendingNodes,
   AskClusterState,
-  AskLastIDs,
-  AskLastTransaction,
   AskNodeList,
   AskPartitionList,
   AskPrimary,
-  AskRecovery,
   CheckReplicas,
   Repair,
   SetClusterState,
@@ -28,7 +25,8 @@ import {
   tidArgument,
   typeArgument,
 } from "./arguments.ts";
-import { formatNodes, formatRows, formatTid } from "./format.ts";
+import { formatNodes, formatRows } from "./format.ts";
+import { lastIds } from "./last_ids.ts";
 
 /** One command: what follows its name are its arguments. */
 export interface Command {
@@ -84,26 +82,14 @@ const PRINT: CommandGroup = {
     },
   },
   ids: {
-    help: ["Tells the last object, transaction and partition table ids."],
+    help: [
+      "Tells the last object, transaction and partition table ids. In backup mode, it tells up to",
+      "where the backup has everything, and how far that lags behind the original.",
+    ],
     most: 0,
     run: (_args, admin) => lastIds(admin),
   },
 };
-
-async function lastIds(admin: AdminSession): Promise<string> {
-  const { ptid, backupTid } = await admin.ask(AskRecovery, {});
-  let first: string;
-  let lastTid: Parameters<typeof formatTid>[0];
-  if (backupTid !== null) {
-    first = `backup_tid = ${formatTid(backupTid)}`;
-    lastTid = (await admin.ask(AskLastTransaction, {})).tid;
-  } else {
-    const last = await admin.ask(AskLastIDs, {});
-    first = `last_oid = ${last.lastOid === null ? "None" : `0x${last.lastOid.toString(16)}`}`;
-    lastTid = last.lastTid;
-  }
-  return `${first}\nlast_tid = ${formatTid(lastTid)}\nlast_ptid = ${ptid ?? "None"}`;
-}
 
 const NODES: readonly [string, string] = [
   "node [node [...]]",

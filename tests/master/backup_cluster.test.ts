@@ -1,0 +1,177 @@
+/** Whole clusters that are backups of others: what operators and readers get. */
+
+import assert from "node:assert/strict";
+import { AskLastTransaction, AskPartitionTable } from "../../gen/packets.ts";
+import { type Client, type Oid, StorageError, TransientError } from "../../mod.ts";
+import {
+  change,
+  commit,
+  follow,
+  open,
+  type Pair,
+  untilHas,
+  untilState,
+  withPair,
+} from "../support/backup.ts";
+import type { InProcessCluster } from "../support/in_process.ts";
+
+const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+
+async function read(client: Client, oid: Oid): Promise<string> {
+  return decoder.decode((await client.load(oid)).data);
+}
+
+function store(client: Client, oid: Oid, text: string): Promise<unknown> {
+  return client.transact((tx) => tx.store(oid, encoder.encode(text)));
+}
+
+/** Waits until all cells of a cluster are complete. */
+async function untilComplete(cluster: InProcessCluster): Promise<void> {
+  for (;;) {
+    const { rows } = await cluster.ask(AskPartitionTable, {});
+    if (rows.every(({ cells }) => cells.every(({ state }) => state === "UP_TO_DATE"))) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+Deno.test("readers of a backup see what is committed upstream, without connecting again", async () => {
+  await withPair({ backup: { storages: 2, replicas: 1 } }, async ({ upstream, backup }) => {
+    await using writer = await open(upstream);
+    const { oid, tid } = await commit(writer, "one");
+    await follow(backup);
+    await untilHas(backup, tid);
+    await using reader = await open(backup);
+    assert.equal(await read(reader, oid), "one");
+    const told = reader.invalidations();
+    for (const text of ["two", "three"]) {
+      await store(writer, oid, text);
+      const { value } = await told.next();
+      assert.deepEqual(value?.oids, [oid]);
+      assert.equal((await reader.load(oid)).serial, value?.tid);
+      assert.equal(await read(reader, oid), text);
+    }
+    await assert.rejects(store(reader, oid, "four"), StorageError);
+    assert.equal(await read(reader, oid), "three");
+  });
+});
+
+Deno.test("a backup becomes a cluster of its own, with all that it had", async () => {
+  await withPair({ backup: { storages: 2, replicas: 1 } }, async ({ upstream, backup }) => {
+    await using writer = await open(upstream);
+    const { oid } = await commit(writer, "kept");
+    await follow(backup);
+    const { tid } = await commit(writer, "last");
+    await untilHas(backup, tid);
+    await upstream.stop();
+    await untilState(backup, "STARTING_BACKUP");
+    await change(backup, "STOPPING_BACKUP", "RUNNING");
+    await using client = await open(backup);
+    assert.equal(await read(client, oid), "kept");
+    await store(client, oid, "changed");
+    assert.equal(await read(client, oid), "changed");
+  });
+});
+
+Deno.test("a backup goes on after its own nodes and those upstream were gone", async () => {
+  await withPair({ backup: { storages: 2 } }, async ({ upstream, backup }) => {
+    await using writer = await open(upstream);
+    await follow(backup);
+    await untilHas(backup, (await commit(writer, "before")).tid);
+    // Without one of them it can't be read; it starts again as a backup.
+    await backup.kill("storage1");
+    await backup.masterLog.says(/the cluster is RECOVERING/);
+    await commit(writer, "meanwhile");
+    await backup.startStorage(1);
+    await untilState(backup, "BACKINGUP");
+    await untilHas(backup, (await commit(writer, "after")).tid);
+
+    await upstream.kill("master");
+    await backup.masterLog.says(/lost the upstream cluster/);
+    await upstream.startMaster();
+    await untilState(backup, "BACKINGUP");
+    await untilHas(backup, (await commit(writer, "again")).tid);
+
+    await backup.kill("master");
+    const { tid } = await commit(writer, "unseen");
+    await backup.startMaster();
+    await untilState(backup, "BACKINGUP");
+    await untilHas(backup, tid);
+    const { oid } = await commit(writer, "read");
+    await untilHas(backup, tid);
+    await using reader = await open(backup);
+    await reader.sync();
+    const told = reader.invalidations();
+    await store(writer, oid, "read again");
+    while ((await reader.load(oid).catch(() => null)) === null) await told.next();
+  });
+});
+
+/** Changes a few objects all the time, until it is stopped. */
+class Changes {
+  #isOver = false;
+  readonly #done: Promise<void>;
+  count = 0;
+
+  constructor(client: Client, readonly oids: readonly Oid[]) {
+    this.#done = this.#run(client);
+  }
+
+  async #run(client: Client): Promise<void> {
+    while (!this.#isOver) {
+      const oid = this.oids[this.count++ % this.oids.length];
+      if (oid !== undefined) await store(client, oid, String(this.count));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#done;
+  }
+}
+
+/** Sees that each object that is told of is found as it was changed, while nodes come and go. */
+async function watch(reader: Client, end: AbortSignal): Promise<number> {
+  let seen = 0;
+  for await (const { tid, oids } of reader.invalidations({ signal: end })) {
+    for (const oid of oids ?? []) {
+      try {
+        const { serial } = await reader.load(oid);
+        assert.ok(serial >= tid, `object ${oid} of ${tid} was found as of ${serial}`);
+        seen++;
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error;
+      }
+    }
+  }
+  return seen;
+}
+
+Deno.test("readers see no stale object while storages of the backup fail and return", async () => {
+  const backup = { storages: 3, replicas: 1, partitions: 6 };
+  await withPair({ upstream: { storages: 2, partitions: 6 }, backup }, async (pair: Pair) => {
+    await using writer = await open(pair.upstream);
+    const oids: Oid[] = [];
+    for (let number = 0; number < 20; number++) oids.push((await commit(writer, "0")).oid);
+    await follow(pair.backup);
+    const changes = new Changes(writer, oids);
+    await using reader = await open(pair.backup);
+    const end = new AbortController();
+    const watching = watch(reader, end.signal);
+    for (const victim of [1, 2, 3]) {
+      await pair.backup.kill(`storage${victim}`);
+      const { count } = changes;
+      while (changes.count < count + 100) await new Promise((resolve) => setTimeout(resolve, 5));
+      await pair.backup.startStorage(victim);
+      await untilComplete(pair.backup);
+    }
+    await changes.stop();
+    const { tid } = await commit(writer, "last");
+    await untilHas(pair.backup, tid);
+    end.abort();
+    assert.ok(await watching > 100);
+    const { tid: last } = await pair.backup.ask(AskLastTransaction, {});
+    assert.equal(last, tid);
+    for (const oid of oids) assert.equal(await read(reader, oid), await read(writer, oid));
+  });
+});
