@@ -1,7 +1,7 @@
 /**
- * NEO's own run of ZODB's storage conformance tests (`neo-suite -z`) with this project's master,
- * storage and admin processes. The modules and their numbers of tests are named, so that none can
- * drop out unseen.
+ * NEO's own test suites with this project's master, storage and admin processes: ZODB's storage
+ * conformance tests (`neo-suite -z`) and NEO's functional tests (`neo-suite -f`). The modules and
+ * their numbers of tests are named, so that none can drop out unseen.
  */
 import assert from "node:assert/strict";
 import { ROOT } from "../support/cluster.ts";
@@ -15,7 +15,7 @@ interface Row {
   readonly expected: number;
 }
 
-const RESULTS: Readonly<Record<string, Row>> = {
+const CONFORMANCE: Readonly<Record<string, Row>> = {
   Basic: { run: 16, unexpected: 0, expected: 0 },
   Conflict: { run: 5, unexpected: 0, expected: 0 },
   History: { run: 1, unexpected: 0, expected: 0 },
@@ -40,12 +40,18 @@ const FAIL_ON_SEVERAL_STORAGES = ["checkIndicesInUndoInfo", "checkIndicesInUndoL
 /** What is expected of a cluster of so many storages. */
 function expectedResults(storages: number): Record<string, Row> {
   const unexpected = storages > 1 ? FAIL_ON_SEVERAL_STORAGES.length : 0;
-  const { Undo, Summary, ...rest } = RESULTS;
+  const { Undo, Summary, ...rest } = CONFORMANCE;
   assert.ok(Undo !== undefined && Summary !== undefined);
   return { ...rest, Undo: { ...Undo, unexpected }, Summary: { ...Summary, unexpected } };
 }
 
-/** How long the suite may take; it takes two minutes on NEO's nodes. */
+/** How many functional tests each module has. */
+const FUNCTIONAL = { Client: 7, Cluster: 7, Master: 4, Storage: 11, Summary: 29 };
+
+/** The one functional test that needs the Importer, which this project's storages lack. */
+const NEED_IMPORTER = ours === real ? [] : ["testExport"];
+
+/** How long a suite may take; either takes less than two minutes on NEO's nodes. */
 const SUITE_MS = 8 * 60_000;
 
 /** Reads the report's table; NEO prints a dot for a zero. */
@@ -74,37 +80,64 @@ export interface SuiteCluster {
   readonly replicas?: number;
 }
 
-/** A test that runs the whole suite. */
+/** What a suite left. */
+interface Outcome {
+  readonly code: number;
+  /** All that was printed. */
+  readonly output: string;
+  readonly rows: ReadonlyMap<string, Row>;
+  /** The tests that failed; some fail twice, in their body and when they are torn down. */
+  readonly failed: readonly string[];
+}
+
+async function runSuite(flag: "-f" | "-z", env: Record<string, string>): Promise<Outcome> {
+  const words = (role: "master" | "storage" | "admin") =>
+    ours.command(role).map((word) => `'${word}'`).join(" ");
+  const nodes = {
+    NEOMASTER: words("master"),
+    NEOSTORAGE: words("storage"),
+    NEOADMIN: words("admin"),
+  };
+  const { code, stdout, stderr } = await run(
+    ["bash", `${ROOT}tests/peer/neo-suite`, venv(), ...(ours === real ? ["--real"] : []), flag],
+    { name: `neo-suite ${flag}`, family: true, timeoutMs: SUITE_MS, env: { ...nodes, ...env } },
+  );
+  const output = `${stdout}\n${stderr}`;
+  const failed = [...output.matchAll(/^(?:FAIL|ERROR): (\w+) /gm)].map(([, name]) => name ?? "");
+  return { code, output, rows: parseReport(stdout), failed };
+}
+
+function environment(directory: string, { tls }: { readonly tls: boolean }) {
+  return { TEMP: directory, NEO_SUITE_SSL: tls ? "1" : "0" };
+}
+
+/** A test that runs the whole conformance suite. */
 export function conformance(options: SuiteCluster) {
   return () =>
     inDirectory(async (directory) => {
-      const words = (role: "master" | "storage" | "admin") =>
-        ours.command(role).map((word) => `'${word}'`).join(" ");
-      const done = await run(
-        ["bash", `${ROOT}tests/peer/neo-suite`, venv(), ...(ours === real ? ["--real"] : []), "-z"],
-        {
-          name: "neo-suite -z",
-          family: true,
-          timeoutMs: SUITE_MS,
-          env: {
-            TEMP: directory,
-            NEOMASTER: words("master"),
-            NEOSTORAGE: words("storage"),
-            NEOADMIN: words("admin"),
-            NEO_SUITE_SSL: options.tls ? "1" : "0",
-            NEO_TEST_ZODB_MASTERS: String(options.masters ?? 1),
-            NEO_TEST_ZODB_STORAGES: String(options.storages ?? 1),
-            NEO_TEST_ZODB_PARTITIONS: String(options.partitions ?? 1),
-            NEO_TEST_ZODB_REPLICAS: String(options.replicas ?? 0),
-          },
-        },
-      );
-      const output = `${done.stdout}\n${done.stderr}`;
       const storages = options.storages ?? 1;
-      const failed = [...output.matchAll(/^(?:FAIL|ERROR): (\w+) /gm)].map(([, name]) => name);
+      const { code, output, rows, failed } = await runSuite("-z", {
+        ...environment(directory, options),
+        NEO_TEST_ZODB_MASTERS: String(options.masters ?? 1),
+        NEO_TEST_ZODB_STORAGES: String(storages),
+        NEO_TEST_ZODB_PARTITIONS: String(options.partitions ?? 1),
+        NEO_TEST_ZODB_REPLICAS: String(options.replicas ?? 0),
+      });
       assert.deepEqual(failed, storages > 1 ? FAIL_ON_SEVERAL_STORAGES : [], output);
-      const results = Object.fromEntries(parseReport(done.stdout));
-      assert.deepEqual(results, expectedResults(storages), output);
-      assert.equal(done.code, failed.length > 0 ? 1 : 0, output);
+      assert.deepEqual(Object.fromEntries(rows), expectedResults(storages), output);
+      assert.equal(code, failed.length > 0 ? 1 : 0, output);
+    });
+}
+
+/** A test that runs all of NEO's functional tests. */
+export function functional(options: { readonly tls: boolean }) {
+  return () =>
+    inDirectory(async (directory) => {
+      const env = environment(directory, options);
+      const { code, output, rows, failed } = await runSuite("-f", env);
+      assert.deepEqual([...new Set(failed)], NEED_IMPORTER, output);
+      const counts = Object.fromEntries([...rows].map(([name, row]) => [name, row.run]));
+      assert.deepEqual(counts, FUNCTIONAL, output);
+      assert.equal(code, failed.length > 0 ? 1 : 0, output);
     });
 }
