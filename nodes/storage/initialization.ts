@@ -38,8 +38,10 @@ export class Initialization implements MasterToStorageInitialization {
   }
 
   askRecovery(): Reply<AnswerRecovery> {
-    const { ptid, backupTid, truncateTid } = this.#backend.settings;
-    return then(this.#backend.committed(), () => ({ ptid, backupTid, truncateTid }));
+    return then(this.#backend.committed(), () => {
+      const { ptid, backupTid, truncateTid } = this.#backend.settings;
+      return { ptid, backupTid, truncateTid };
+    });
   }
 
   askPartitionTable(): Reply<AnswerPartitionTable> {
@@ -63,10 +65,8 @@ export class Initialization implements MasterToStorageInitialization {
     assignment.load(ptid, rows);
     this.#backend.table.replace(ptid, rows);
     const unassigned = [...offsets].filter((offset) => assignment.state(offset) === undefined);
-    const dropped = dropPartitions
-      ? this.#backend.maintenance.dropPartitions(unassigned)
-      : undefined;
-    unawaited(then(dropped, () => this.#backend.commit()));
+    if (dropPartitions) unawaited(this.#backend.maintenance.dropPartitions(unassigned));
+    void this.#backend.commit();
   }
 
   notifyPartitionChanges(packet: NotifyPartitionChanges): void {

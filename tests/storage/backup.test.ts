@@ -1,7 +1,6 @@
 /** A storage of a backup cluster: the backup tid, and clients that only read. */
 
 import assert from "node:assert/strict";
-import { DatabaseSync } from "node:sqlite";
 import {
   AbortTransaction,
   AskCheckCurrentSerial,
@@ -34,7 +33,7 @@ Deno.test("the backup tid is the last tid at first, and kept from then on", asyn
   };
   assert.equal(await backupTid(), null);
   await stage.operate({ backup: true });
-  assert.deepEqual(stage.onDisk("SELECT value FROM config WHERE name = 'backup_tid'"), [
+  assert.deepEqual(await stage.onDisk("SELECT value FROM config WHERE name = 'backup_tid'"), [
     { value: "0000000000000064" },
   ]);
   assert.equal(await backupTid(), t(100));
@@ -60,7 +59,10 @@ Deno.test("clients of a backup only read what is complete", async () => {
   stage.master.notify(StartOperation, { backup: true });
   const reader = await stage.client();
   const { connection } = reader;
-  assert.equal((await reader.load(o(1))).serial, t(200));
+  // For a moment it is not known how much they may see.
+  let loaded = null;
+  while (loaded === null) loaded = await reader.load(o(1)).catch(() => null);
+  assert.equal(loaded.serial, t(200));
   await assert.rejects(reader.store(t(300), { oid: o(1), data: "x" }), READ_ONLY);
   await assert.rejects(reader.vote(t(300), []), READ_ONLY);
   await assert.rejects(reader.voteOnly(t(300)), READ_ONLY);
@@ -84,16 +86,14 @@ Deno.test("what is beyond the backup tid is not seen", async () => {
   await stage.verify();
   await stage.operate({ backup: true });
   await stage.stop();
-  const database = new DatabaseSync(stage.database);
-  database.exec(`
-    UPDATE config SET value = '0000000000000064' WHERE name = 'backup_tid';
-    INSERT INTO data VALUES (0, zeroblob(20), 0, 'old'), (1, zeroblob(20), 0, 'new');
-    INSERT INTO obj VALUES (0, 1, 100, 0, NULL), (0, 1, 200, 1, NULL), (0, 2, 200, 1, NULL);
-    INSERT INTO trans VALUES (0, 100, 0, '', '', '', '', 100), (0, 200, 0, '', '', '', '', 200);
-    UPDATE data SET value = CAST(value AS BLOB);
-    UPDATE trans SET oids = x'', user = x'', description = x'', ext = x'';
-  `);
-  database.close();
+  const hash = `x'${"00".repeat(20)}'`;
+  const nothing = "x'', x'', x'', x''";
+  await stage.database.execute(
+    "UPDATE config SET value = '0000000000000064' WHERE name = 'backup_tid'",
+    `INSERT INTO data VALUES (10, ${hash}, 0, x'6f6c64'), (11, ${hash}, 0, x'6e6577')`,
+    "INSERT INTO obj VALUES (0, 1, 100, 10, NULL), (0, 1, 200, 11, NULL), (0, 2, 200, 11, NULL)",
+    `INSERT INTO trans VALUES (0, 100, 0, ${nothing}, 100), (0, 200, 0, ${nothing}, 200)`,
+  );
   await stage.start();
   await stage.next();
   stage.sendTable();

@@ -15,13 +15,13 @@ Deno.test("a vote is answered when all that was stored is on disk", async () => 
   await using stage = await Stage.operating();
   const client = await stage.client();
   assert.equal(await client.store(t(100), { oid: o(1), data: "one" }), null);
-  assert.deepEqual(stage.onDisk("SELECT * FROM data"), [], "a store alone is not committed");
+  assert.deepEqual(await stage.onDisk("SELECT * FROM data"), [], "a store alone is not committed");
   await client.vote(t(100), [o(1)]);
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 1);
-  assert.deepEqual(stage.onDisk("SELECT partition, oid, tid, data_id, value_tid FROM tobj"), [
+  assert.equal((await stage.onDisk("SELECT * FROM data")).length, 1);
+  assert.deepEqual(await stage.onDisk("SELECT partition, oid, tid, data_id, value_tid FROM tobj"), [
     { partition: 0n, oid: 1n, tid: 100n, data_id: 0n, value_tid: null },
   ]);
-  assert.deepEqual(stage.onDisk("SELECT partition, tid, packed, ttid FROM ttrans"), [
+  assert.deepEqual(await stage.onDisk("SELECT partition, tid, packed, ttid FROM ttrans"), [
     { partition: 0n, tid: null, packed: 0n, ttid: 100n },
   ]);
 });
@@ -33,7 +33,7 @@ Deno.test("a lock is answered when the final tid is on disk", async () => {
   await client.vote(t(100), [o(1)]);
   const { ttid } = await stage.master.ask(AskLockInformation, { ttid: t(100), tid: t(103) });
   assert.equal(ttid, t(100));
-  assert.deepEqual(stage.onDisk("SELECT tid, ttid FROM ttrans"), [{ tid: 103n, ttid: 100n }]);
+  assert.deepEqual(await stage.onDisk("SELECT tid, ttid FROM ttrans"), [{ tid: 103n, ttid: 100n }]);
 });
 
 Deno.test("what is unlocked is visible at once, and on disk a little later", async () => {
@@ -45,12 +45,12 @@ Deno.test("what is unlocked is visible at once, and on disk a little later", asy
   assert.deepEqual(await client.load(o(1)), { data: "one", serial: t(103) });
   const { oids, user } = await client.connection.ask(AskTransactionInformation, { tid: t(103) });
   assert.deepEqual([oids, new TextDecoder().decode(user)], [[o(1)], "user"]);
-  assert.deepEqual(stage.onDisk("SELECT * FROM obj"), []);
+  assert.deepEqual(await stage.onDisk("SELECT * FROM obj"), []);
   await stage.stop();
-  assert.deepEqual(stage.onDisk("SELECT oid, tid FROM obj"), [{ oid: 1n, tid: 103n }]);
-  assert.deepEqual(stage.onDisk("SELECT tid, ttid FROM trans"), [{ tid: 103n, ttid: 100n }]);
-  assert.deepEqual(stage.onDisk("SELECT * FROM ttrans"), []);
-  assert.deepEqual(stage.onDisk("SELECT * FROM tobj"), []);
+  assert.deepEqual(await stage.onDisk("SELECT oid, tid FROM obj"), [{ oid: 1n, tid: 103n }]);
+  assert.deepEqual(await stage.onDisk("SELECT tid, ttid FROM trans"), [{ tid: 103n, ttid: 100n }]);
+  assert.deepEqual(await stage.onDisk("SELECT * FROM ttrans"), []);
+  assert.deepEqual(await stage.onDisk("SELECT * FROM tobj"), []);
 });
 
 Deno.test("what is unlocked is committed after a second by itself", async () => {
@@ -58,7 +58,7 @@ Deno.test("what is unlocked is committed after a second by itself", async () => 
   const client = await stage.client();
   await stage.commit(client, t(100), [{ oid: o(1), data: "one" }]);
   const deadline = performance.now() + 5000;
-  while (stage.onDisk("SELECT * FROM obj").length === 0) {
+  while ((await stage.onDisk("SELECT * FROM obj")).length === 0) {
     assert(performance.now() < deadline, "not committed in time");
     await client.settled();
   }
@@ -69,8 +69,8 @@ Deno.test("a node without metadata votes and locks as well", async () => {
   const client = await stage.client();
   await client.store(t(100), { oid: o(1), data: "one" });
   await client.voteOnly(t(100));
-  assert.equal(stage.onDisk("SELECT * FROM tobj").length, 1);
-  assert.deepEqual(stage.onDisk("SELECT * FROM ttrans"), []);
+  assert.equal((await stage.onDisk("SELECT * FROM tobj")).length, 1);
+  assert.deepEqual(await stage.onDisk("SELECT * FROM ttrans"), []);
   await stage.finish(t(100), t(104));
   assert.equal((await client.load(o(1))).serial, t(104));
   await assert.rejects(
@@ -125,7 +125,7 @@ Deno.test("an aborted transaction leaves nothing", async () => {
   await client.settled();
   await stage.stop();
   for (const table of ["data", "tobj", "ttrans", "obj", "trans"]) {
-    assert.deepEqual(stage.onDisk(`SELECT * FROM ${table}`), [], table);
+    assert.deepEqual(await stage.onDisk(`SELECT * FROM ${table}`), [], table);
   }
 });
 
@@ -165,7 +165,7 @@ Deno.test("a transaction of hundreds of objects is stored whole", async () => {
   for (const { oid, data } of stores) assert.equal((await client.load(oid)).data, data);
   await stage.stop();
   assert.deepEqual(
-    stage.onDisk("SELECT partition, COUNT(*) AS n, MIN(data_id) AS id FROM obj GROUP BY 1"),
+    await stage.onDisk("SELECT partition, COUNT(*) AS n, MIN(data_id) AS id FROM obj GROUP BY 1"),
     [0n, 1n, 2n].map((partition) => ({ partition, n: 100n, id: partition << 48n })),
   );
 });

@@ -55,7 +55,11 @@ Deno.test("the older that meets a younger lets go of its locks and tells the mas
   await stage.finish(t(100), t(500));
   assert.equal((await older.load(o(1))).data, "resolved");
   await stage.stop();
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 4, "what was given back is deleted");
+  assert.equal(
+    (await stage.onDisk("SELECT * FROM data")).length,
+    4,
+    "what was given back is deleted",
+  );
 });
 
 Deno.test("locks that are free are taken again by the rebase", async () => {

@@ -125,7 +125,7 @@ Deno.test("what is stored twice is stored once", async () => {
   await stage.finish(t(100));
   assert.equal((await client.load(o(1))).data, "second");
   await stage.stop();
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 1);
+  assert.equal((await stage.onDisk("SELECT * FROM data")).length, 1);
 });
 
 Deno.test("what waits when its transaction is aborted is not stored", async () => {
@@ -139,7 +139,7 @@ Deno.test("what waits when its transaction is aborted is not stored", async () =
   older.connection.notify(AbortTransaction, { ttid: t(100), nids: [] });
   await older.settled();
   await stage.stop();
-  assert.deepEqual(stage.onDisk("SELECT * FROM data"), []);
+  assert.deepEqual(await stage.onDisk("SELECT * FROM data"), []);
 });
 
 Deno.test("requests of a closed connection vanish from the queue", async () => {
@@ -180,5 +180,5 @@ Deno.test("what is not assigned here is accepted and ignored", async () => {
   assert.equal(await client.store(t(100), { oid: o(1), data: "one" }), ZERO_TID);
   await client.vote(t(100), [o(1)]);
   await stage.finish(t(100));
-  assert.deepEqual(stage.onDisk("SELECT id FROM data UNION SELECT oid FROM tobj"), []);
+  assert.deepEqual(await stage.onDisk("SELECT id FROM data UNION SELECT oid FROM tobj"), []);
 });

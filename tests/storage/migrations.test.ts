@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { AskPartitionTable, AskRecovery } from "../../gen/packets.ts";
 import { resetStorage, startStorage } from "../../nodes/storage/node.ts";
-import { o, rowsOf, S1, S2, Stage, t } from "./support.ts";
+import { rowsOf } from "./databases.ts";
+import { o, S1, S2, Stage, t } from "./support.ts";
 
 const TRANSACTIONS = (tid: string) =>
   `partition INTEGER NOT NULL, tid INTEGER ${tid}, packed BOOLEAN NOT NULL, oids BLOB NOT NULL,
@@ -38,6 +39,11 @@ const OLD = {
       CREATE TABLE ttrans (${TRANSACTIONS("")});`,
 } as const;
 
+/** The file of a storage that is not started yet. */
+function fileOf(stage: Stage): string {
+  return `${stage.directory}/storage.sqlite`;
+}
+
 /** Makes a database of an old version, with an object of two revisions and four cells. */
 function makeOld(path: string, version: keyof typeof OLD, more = ""): void {
   const database = new DatabaseSync(path);
@@ -63,7 +69,7 @@ function makeOld(path: string, version: keyof typeof OLD, more = ""): void {
 for (const version of [0, 1, 2] as const) {
   Deno.test(`a database of version ${version} is brought to the present one`, async () => {
     await using stage = await Stage.open({ partitions: 4 });
-    makeOld(stage.database, version);
+    makeOld(fileOf(stage), version);
     await stage.start();
     await stage.next();
     assert.equal((await stage.master.ask(AskRecovery, {})).ptid, 7);
@@ -84,21 +90,21 @@ for (const version of [0, 1, 2] as const) {
     await stage.commit(client, t(300), [{ oid: o(1), serial: t(200), data: "c" }]);
     assert.equal((await client.load(o(1))).data, "c");
     await stage.stop();
-    assert.deepEqual(stage.onDisk("SELECT value FROM config WHERE name = 'version'"), [
+    assert.deepEqual(await stage.onDisk("SELECT value FROM config WHERE name = 'version'"), [
       { value: "3" },
     ]);
-    const names = stage.onDisk("SELECT name FROM sqlite_master ORDER BY name")
-      .map(({ name }) => name);
+    const schema = await stage.onDisk("SELECT name FROM sqlite_master ORDER BY name");
+    const names = schema.map(({ name }) => name);
     for (const name of ["_obj_i1", "_obj_i2", "obj", "pt", "ttrans", "tobj"]) {
       assert(names.includes(name), name);
     }
     assert(!names.includes("new_obj") && !names.includes("new_pt"));
     assert.deepEqual(
-      stage.onDisk("SELECT name FROM pragma_table_info('obj') WHERE pk > 0 ORDER BY pk"),
+      await stage.onDisk("SELECT name FROM pragma_table_info('obj') WHERE pk > 0 ORDER BY pk"),
       ["partition", "oid", "tid"].map((name) => ({ name })),
     );
     assert.deepEqual(
-      stage.onDisk(
+      await stage.onDisk(
         "SELECT \"notnull\" AS required FROM pragma_table_info('ttrans') " +
           "WHERE name = 'tid'",
       ),
@@ -111,7 +117,7 @@ Deno.test("a migration that was cut short is taken up", async () => {
   await using stage = await Stage.open({ partitions: 4 });
   // NEO's own migration had copied everything, and dropped the old table.
   makeOld(
-    stage.database,
+    fileOf(stage),
     2,
     `CREATE TABLE new_pt (partition INTEGER NOT NULL, nid INTEGER NOT NULL, tid INTEGER NOT NULL,
        PRIMARY KEY (partition, nid));
@@ -146,32 +152,32 @@ Deno.test("old unfinished transactions, and newer versions, stop the start", asy
 
 Deno.test("the database of another cluster is left as it is", async () => {
   await using stage = await Stage.open({ partitions: 4, cluster: "other" });
-  makeOld(stage.database, 1);
-  const before = rowsOf(stage.database, "SELECT name, sql FROM sqlite_master");
+  makeOld(fileOf(stage), 1);
+  const before = rowsOf(fileOf(stage), "SELECT name, sql FROM sqlite_master");
   const error = /name 'other' does not match with the database: 'test'/;
   await assert.rejects(startStorage(stage.host, stage.options), error);
   await assert.rejects(resetStorage(stage.host, stage.options), error);
-  assert.deepEqual(rowsOf(stage.database, "SELECT name, sql FROM sqlite_master"), before);
-  assert.equal(rowsOf(stage.database, "SELECT * FROM obj").length, 2);
+  assert.deepEqual(rowsOf(fileOf(stage), "SELECT name, sql FROM sqlite_master"), before);
+  assert.equal(rowsOf(fileOf(stage), "SELECT * FROM obj").length, 2);
 });
 
 Deno.test("a reset erases, and stores the name", async () => {
   await using stage = await Stage.open();
-  makeOld(stage.database, 1);
+  makeOld(fileOf(stage), 1);
   await resetStorage(stage.host, stage.options);
-  assert.deepEqual(rowsOf(stage.database, "SELECT * FROM config ORDER BY name"), [
+  assert.deepEqual(rowsOf(fileOf(stage), "SELECT * FROM config ORDER BY name"), [
     { name: "name", value: "test" },
     { name: "version", value: "3" },
   ]);
-  assert.deepEqual(rowsOf(stage.database, "SELECT * FROM obj"), []);
+  assert.deepEqual(rowsOf(fileOf(stage), "SELECT * FROM obj"), []);
 });
 
 Deno.test("another number of partitions than the cluster's ends the node", async () => {
   await using stage = await Stage.open({ partitions: 5 });
-  makeOld(stage.database, 2);
+  makeOld(fileOf(stage), 2);
   const node = await stage.start();
   await assert.rejects(node.ended, /the number of partitions is inconsistent/);
-  assert.equal(stage.onDisk("SELECT * FROM obj").length, 2);
+  assert.equal((await stage.onDisk("SELECT * FROM obj")).length, 2);
 });
 
 Deno.test("with dedup, equal data are stored once, and prunes spare what others need", async () => {
@@ -186,19 +192,22 @@ Deno.test("with dedup, equal data are stored once, and prunes spare what others 
   await client.store(t(200), { oid: o(3), data: "more" });
   client.connection.close();
   await stage.stop();
-  assert.deepEqual(stage.onDisk("SELECT id, value FROM data ORDER BY id").map(({ id }) => id), [
-    0n,
-    1n,
-  ]);
   assert.deepEqual(
-    stage.onDisk("SELECT oid, data_id FROM obj ORDER BY oid").map((row) => row.data_id),
+    (await stage.onDisk("SELECT id, value FROM data ORDER BY id")).map(({ id }) => id),
+    [
+      0n,
+      1n,
+    ],
+  );
+  assert.deepEqual(
+    (await stage.onDisk("SELECT oid, data_id FROM obj ORDER BY oid")).map((row) => row.data_id),
     [0n, 0n, 1n],
   );
 });
 
 Deno.test("without being asked, an old database with a unique hash is deduplicated", async () => {
   await using stage = await Stage.open({ partitions: 4 });
-  makeOld(stage.database, 0);
+  makeOld(fileOf(stage), 0);
   await stage.start();
   await stage.next();
   stage.sendTable();

@@ -21,7 +21,7 @@ Deno.test("a cell that becomes outdated is asked for by itself", async () => {
   stage.change({ offset: 1, state: "DISCARDED" });
   stage.change({ offset: 1, state: "OUT_OF_DATE" });
   assert.deepEqual(await stage.notices.next(), { is: "unfinished", offsets: [1] });
-  assert.deepEqual(stage.onDisk("SELECT tid FROM pt WHERE partition = 1"), [{ tid: 0n }]);
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM pt WHERE partition = 1"), [{ tid: 0n }]);
   stage.master.notify(NotifyTransactionFinished, { ttid: t(1), maxTid: t(2) });
   await stage.settled();
 });
@@ -40,7 +40,7 @@ Deno.test("writes to an outdated cell take no locks, and are not checked", async
   await stage.finish(t(200));
   await assert.rejects(first.load(o(1)), { code: "NON_READABLE_CELL" });
   await stage.stop();
-  assert.deepEqual(stage.onDisk("SELECT tid FROM obj ORDER BY tid"), [
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM obj ORDER BY tid"), [
     { tid: 100n },
     { tid: 200n },
   ]);

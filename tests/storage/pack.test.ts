@@ -17,15 +17,15 @@ Deno.test("a pack keeps what is needed to see the objects at its tid", async () 
   await stage.commit(client, t(200), [{ oid: o(1), serial: t(100), data: "aa" }]);
   await stage.commit(client, t(300), [{ oid: o(1), serial: t(200), data: "aaa" }]);
   assert.deepEqual(await stage.master.ask(AskPack, { tid: t(250) }), { status: true });
-  assert.deepEqual(rowsOf(stage.onDisk("SELECT oid, tid FROM obj ORDER BY oid, tid")), [
+  assert.deepEqual(rowsOf(await stage.onDisk("SELECT oid, tid FROM obj ORDER BY oid, tid")), [
     [1n, 200n],
     [1n, 300n],
     [2n, 100n],
   ]);
-  assert.deepEqual(stage.onDisk("SELECT value FROM config WHERE name = '_pack_tid'"), [
+  assert.deepEqual(await stage.onDisk("SELECT value FROM config WHERE name = '_pack_tid'"), [
     { value: "250" },
   ]);
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 3, "the data went as well");
+  assert.equal((await stage.onDisk("SELECT * FROM data")).length, 3, "the data went as well");
   await assert.rejects(client.load(o(1), t(100)), { code: "OID_NOT_FOUND" });
   assert.equal((await client.load(o(1), t(200))).data, "aa");
   const { tids } = await client.connection.ask(AskTIDs, { first: 0, last: 9, partition: 0 });
@@ -49,7 +49,7 @@ Deno.test("an object that was deleted goes whole", async () => {
   await stage.commit(client, t(200), [{ oid: o(1), serial: t(100), data: null }]);
   await stage.commit(client, t(300), [{ oid: o(2), serial: t(100), data: null }]);
   await stage.master.ask(AskPack, { tid: t(200) });
-  assert.deepEqual(rowsOf(stage.onDisk("SELECT oid, tid FROM obj ORDER BY oid, tid")), [
+  assert.deepEqual(rowsOf(await stage.onDisk("SELECT oid, tid FROM obj ORDER BY oid, tid")), [
     [2n, 100n],
     [2n, 300n],
   ]);
@@ -65,7 +65,7 @@ Deno.test("the first undo becomes the owner of the data, later ones point to it"
   await stage.commit(client, t(400), [{ oid: o(1), serial: t(300), data: "c" }]);
   await stage.commit(client, t(500), [{ ...undo, serial: t(400) }]);
   await stage.master.ask(AskPack, { tid: t(250) });
-  assert.deepEqual(rowsOf(stage.onDisk(REVISIONS)), [
+  assert.deepEqual(rowsOf(await stage.onDisk(REVISIONS)), [
     [1n, 200n, 1n, null],
     [1n, 300n, 0n, null],
     [1n, 400n, 2n, null],
@@ -84,12 +84,12 @@ Deno.test("an undo that is pending keeps the data that a pack would delete", asy
     assert.equal(await client.store(t(300), undo), null);
     if (voted) await client.vote(t(300), [o(1)]);
     await stage.master.ask(AskPack, { tid: t(250) });
-    assert.deepEqual(rowsOf(stage.onDisk(REVISIONS)), [[1n, 200n, 1n, null]]);
+    assert.deepEqual(rowsOf(await stage.onDisk(REVISIONS)), [[1n, 200n, 1n, null]]);
     if (!voted) await client.vote(t(300), [o(1)]);
     await stage.finish(t(300));
     assert.equal((await client.load(o(1))).data, "a");
     await stage.stop();
-    assert.deepEqual(rowsOf(stage.onDisk(REVISIONS)), [
+    assert.deepEqual(rowsOf(await stage.onDisk(REVISIONS)), [
       [1n, 200n, 1n, null],
       [1n, 300n, 0n, null],
     ]);
@@ -106,7 +106,7 @@ Deno.test("a pack does not touch what is not readable, and never fails", async (
   ]);
   stage.change({ offset: 1, nid: S2, state: "UP_TO_DATE" }, { offset: 1, state: "DISCARDED" });
   assert.deepEqual(await stage.master.ask(AskPack, { tid: t(300) }), { status: true });
-  assert.deepEqual(rowsOf(stage.onDisk("SELECT oid, tid FROM obj ORDER BY oid, tid")), [
+  assert.deepEqual(rowsOf(await stage.onDisk("SELECT oid, tid FROM obj ORDER BY oid, tid")), [
     [0n, 200n],
     [1n, 100n],
     [1n, 200n],
@@ -122,9 +122,9 @@ Deno.test("clients are served while a database is packed", async () => {
   const packed = stage.master.ask(AskPack, { tid: t(250) });
   let served = 0;
   while (await isPending(packed, client)) {
-    assert.equal((await client.load(o(served))).data, "b");
+    assert.equal((await client.load(o(served % 2000))).data, "b");
     served++;
   }
   assert(served > 1, `served ${served} requests`);
-  assert.equal(stage.onDisk("SELECT * FROM obj").length, 2000);
+  assert.equal((await stage.onDisk("SELECT * FROM obj")).length, 2000);
 });

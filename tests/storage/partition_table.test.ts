@@ -16,13 +16,16 @@ Deno.test("all cells of all nodes are stored, states as negated numbers", async 
   ]);
   const { ptid } = await stage.master.ask(AskRecovery, {});
   assert.equal(ptid, 5);
-  assert.deepEqual(stage.onDisk(CELLS).map(({ partition, nid, tid }) => [partition, nid, tid]), [
-    [0n, 1n, -1n],
-    [0n, 2n, 0n],
-    [1n, 1n, 0n],
-    [1n, 2n, -2n],
-    [2n, 2n, -3n],
-  ]);
+  assert.deepEqual(
+    (await stage.onDisk(CELLS)).map(({ partition, nid, tid }) => [partition, nid, tid]),
+    [
+      [0n, 1n, -1n],
+      [0n, 2n, 0n],
+      [1n, 1n, 0n],
+      [1n, 2n, -2n],
+      [2n, 2n, -3n],
+    ],
+  );
   await stage.stop();
   await stage.start();
   await stage.next();
@@ -40,9 +43,9 @@ Deno.test("a change is on disk when later orders are answered", async () => {
   await client.voteOnly(t(100));
   stage.change({ offset: 1, nid: S2, state: "OUT_OF_DATE" });
   await stage.finish(t(100));
-  assert.deepEqual(stage.onDisk(CELLS).at(-1), { partition: 1n, nid: 2n, tid: 0n });
+  assert.deepEqual((await stage.onDisk(CELLS)).at(-1), { partition: 1n, nid: 2n, tid: 0n });
   assert.deepEqual(
-    stage.onDisk("SELECT value FROM config WHERE name = 'ptid'"),
+    await stage.onDisk("SELECT value FROM config WHERE name = 'ptid'"),
     [{ value: "2" }],
   );
 });
@@ -56,15 +59,15 @@ Deno.test("an own cell that becomes outdated remembers how far it is complete", 
   stage.change({ offset: 1, state: "OUT_OF_DATE" });
   stage.change({ offset: 2, state: "CORRUPTED" });
   await stage.settled();
-  const own = () => stage.onDisk("SELECT tid FROM pt WHERE nid = 1 ORDER BY partition");
-  assert.deepEqual(own(), [{ tid: 100n }, { tid: 100n }, { tid: -3n }]);
+  const own = "SELECT tid FROM pt WHERE nid = 1 ORDER BY partition";
+  await stage.becomesOnDisk(own, [{ tid: 100n }, { tid: 100n }, { tid: -3n }]);
   // New rows in a cell that was outdated already prove nothing.
   assert.equal(await client.store(t(400), { oid: o(3), data: "3" }), t(0));
   await client.voteOnly(t(400));
   await stage.finish(t(400));
   stage.change({ offset: 0, state: "OUT_OF_DATE" }, { offset: 2, state: "OUT_OF_DATE" });
   await stage.settled();
-  assert.deepEqual(own(), [{ tid: 100n }, { tid: 100n }, { tid: 0n }]);
+  await stage.becomesOnDisk(own, [{ tid: 100n }, { tid: 100n }, { tid: 0n }]);
 });
 
 Deno.test("the rows of partitions that are not assigned are deleted with a whole table", async () => {
@@ -73,17 +76,17 @@ Deno.test("the rows of partitions that are not assigned are deleted with a whole
   await stage.commit(client, t(100), [{ oid: o(0), data: "0" }, { oid: o(1), data: "1" }]);
   await stage.commit(client, t(201), [{ oid: o(1), serial: t(100), data: "11" }]);
   stage.change({ offset: 1, state: "DISCARDED" }, { offset: 1, nid: S2, state: "UP_TO_DATE" });
-  await stage.settled();
-  assert.equal(stage.onDisk("SELECT * FROM obj").length, 3, "not while it operates");
+  await stage.becomesOnDisk("SELECT nid FROM pt ORDER BY partition", [{ nid: 1n }, { nid: 2n }]);
+  assert.equal((await stage.onDisk("SELECT * FROM obj")).length, 3, "not while it operates");
   stage.master.notify(StopOperation, {});
   stage.sendTable([
     { offset: 0, cells: [{ nid: S1, state: "UP_TO_DATE" }] },
     { offset: 1, cells: [{ nid: S2, state: "UP_TO_DATE" }] },
   ]);
   await stage.verify();
-  assert.deepEqual(stage.onDisk("SELECT oid, tid FROM obj"), [{ oid: 0n, tid: 100n }]);
-  assert.deepEqual(stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 1);
+  assert.deepEqual(await stage.onDisk("SELECT oid, tid FROM obj"), [{ oid: 0n, tid: 100n }]);
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
+  assert.equal((await stage.onDisk("SELECT * FROM data")).length, 1);
 });
 
 Deno.test("--disable-drop-partitions keeps them", async () => {
@@ -96,7 +99,7 @@ Deno.test("--disable-drop-partitions keeps them", async () => {
     { offset: 1, cells: [{ nid: S2, state: "UP_TO_DATE" }] },
   ]);
   await stage.verify();
-  assert.equal(stage.onDisk("SELECT * FROM obj").length, 1);
+  assert.equal((await stage.onDisk("SELECT * FROM obj")).length, 1);
 });
 
 Deno.test("a partial table, and one that names unknown nodes, are refused", async () => {
@@ -107,7 +110,7 @@ Deno.test("a partial table, and one that names unknown nodes, are refused", asyn
     await closed;
     await stage.next();
     assert(stage.lines.some((line) => line.includes(reason)), reason);
-    assert.deepEqual(stage.onDisk(CELLS), []);
+    assert.deepEqual(await stage.onDisk(CELLS), []);
   };
   const cell = { nid: S1, state: "UP_TO_DATE" } as const;
   await refused(
@@ -139,7 +142,7 @@ Deno.test("a change that is not the next one is refused", async () => {
   stage.change({ offset: 0, nid: S2, state: "OUT_OF_DATE" });
   await closed;
   assert(stage.lines.some((line) => line.includes("wrong partition table id")));
-  assert.equal(stage.onDisk(CELLS).length, 1);
+  assert.equal((await stage.onDisk(CELLS)).length, 1);
 });
 
 Deno.test("a cell that is discarded frees its locks, and what waited goes on", async () => {
@@ -153,7 +156,7 @@ Deno.test("a cell that is discarded frees its locks, and what waited goes on", a
   assert.equal(await waiting, t(0));
   await stage.finish(t(100));
   await stage.stop();
-  assert.deepEqual(stage.onDisk("SELECT id FROM data"), []);
-  assert.deepEqual(stage.onDisk("SELECT oid FROM obj"), []);
-  assert.deepEqual(stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
+  assert.deepEqual(await stage.onDisk("SELECT id FROM data"), []);
+  assert.deepEqual(await stage.onDisk("SELECT oid FROM obj"), []);
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
 });

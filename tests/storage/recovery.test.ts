@@ -13,7 +13,7 @@ import {
   ValidateTransaction,
 } from "../../gen/packets.ts";
 import { MAX_TID } from "../../nodes/codec/ids.ts";
-import { C1, o, rowsOf, S1, Stage, t } from "./support.ts";
+import { C1, o, S1, Stage, t } from "./support.ts";
 
 Deno.test("a new database knows nothing", async () => {
   await using stage = await Stage.identified({ partitions: 2 });
@@ -30,7 +30,6 @@ Deno.test("a new database knows nothing", async () => {
 });
 
 Deno.test("a crash between vote, lock and unlock leaves what verification needs", async () => {
-  let image = "";
   await using stage = await Stage.operating();
   const client = await stage.client();
   await stage.commit(client, t(50), [{ oid: o(7), data: "seven" }]);
@@ -41,7 +40,7 @@ Deno.test("a crash between vote, lock and unlock leaves what verification needs"
   await client.vote(t(200), [o(200)]);
   await client.voteOnly(t(300));
   await stage.master.ask(AskLockInformation, { ttid: t(200), tid: t(210) });
-  image = stage.crashImage();
+  const image = await stage.database.crashImage();
 
   await using after = await Stage.identified({ database: image });
   after.sendTable();
@@ -62,9 +61,9 @@ Deno.test("a crash between vote, lock and unlock leaves what verification needs"
   assert.deepEqual(await reader.load(o(300)), { data: "300", serial: t(310) });
   await assert.rejects(reader.load(o(100)), { code: "OID_DOES_NOT_EXIST" });
   await after.stop();
-  assert.deepEqual(after.onDisk("SELECT * FROM tobj"), []);
-  assert.deepEqual(after.onDisk("SELECT * FROM ttrans"), []);
-  assert.deepEqual(after.onDisk("SELECT hash FROM data").length, 3, "100's data are gone");
+  assert.deepEqual(await after.onDisk("SELECT * FROM tobj"), []);
+  assert.deepEqual(await after.onDisk("SELECT * FROM ttrans"), []);
+  assert.deepEqual((await after.onDisk("SELECT hash FROM data")).length, 3, "100's data are gone");
 });
 
 Deno.test("a stop of operation forgets transactions, and keeps what was voted on disk", async () => {
@@ -85,7 +84,7 @@ Deno.test("a stop of operation forgets transactions, and keeps what was voted on
   await again.vote(t(300), [o(1)]);
   await stage.finish(t(300));
   await stage.stop();
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 1);
+  assert.equal((await stage.onDisk("SELECT * FROM data")).length, 1);
 });
 
 Deno.test("a truncation is stored, and done when the last ids are asked for", async () => {
@@ -102,14 +101,14 @@ Deno.test("a truncation is stored, and done when the last ids are asked for", as
     truncateTid: t(150),
   });
   assert.deepEqual(
-    stage.onDisk("SELECT value FROM config WHERE name = 'truncate_tid'"),
+    await stage.onDisk("SELECT value FROM config WHERE name = 'truncate_tid'"),
     [{ value: "0000000000000096" }],
   );
   stage.sendTable();
   assert.deepEqual(await stage.master.ask(AskLastIDs, {}), { lastOid: o(2), lastTid: t(100) });
-  assert.deepEqual(stage.onDisk("SELECT DISTINCT tid FROM obj"), [{ tid: 100n }]);
-  assert.deepEqual(stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 2);
+  assert.deepEqual(await stage.onDisk("SELECT DISTINCT tid FROM obj"), [{ tid: 100n }]);
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
+  assert.equal((await stage.onDisk("SELECT * FROM data")).length, 2);
   assert.equal((await stage.master.ask(AskRecovery, {})).truncateTid, null);
 });
 
@@ -122,13 +121,15 @@ Deno.test("a truncation lowers the progress of outdated cells, and spares other 
     { oid: o(1), serial: t(100), data: "11" },
   ]);
   stage.change({ offset: 0, state: "OUT_OF_DATE" }, { offset: 1, state: "DISCARDED" });
-  await stage.settled();
-  assert.deepEqual(stage.onDisk("SELECT partition, tid FROM pt"), [{ partition: 0n, tid: 200n }]);
+  await stage.becomesOnDisk("SELECT partition, tid FROM pt", [{ partition: 0n, tid: 200n }]);
   stage.master.notify(StopOperation, {});
   stage.master.notify(Truncate, { tid: t(150) });
   await stage.master.ask(AskLastIDs, {});
-  assert.deepEqual(stage.onDisk("SELECT partition, tid FROM pt"), [{ partition: 0n, tid: 150n }]);
-  assert.deepEqual(stage.onDisk("SELECT partition, tid FROM obj ORDER BY partition, tid"), [
+  assert.deepEqual(await stage.onDisk("SELECT partition, tid FROM pt"), [{
+    partition: 0n,
+    tid: 150n,
+  }]);
+  assert.deepEqual(await stage.onDisk("SELECT partition, tid FROM obj ORDER BY partition, tid"), [
     { partition: 0n, tid: 100n },
     { partition: 1n, tid: 100n },
     { partition: 1n, tid: 200n },
@@ -174,5 +175,5 @@ Deno.test("the greatest tid of the database is stored as it is", async () => {
   await client.vote(t(100), [o(1)]);
   await stage.finish(t(100), MAX_TID);
   await stage.stop();
-  assert.deepEqual(rowsOf(stage.database, "SELECT tid FROM obj"), [{ tid: MAX_TID }]);
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM obj"), [{ tid: MAX_TID }]);
 });

@@ -34,8 +34,8 @@ async function withBackup(
   await test(stage, upstream);
 }
 
-function backupTid(stage: Stage): unknown {
-  const [row] = stage.onDisk("SELECT value FROM config WHERE name = 'backup_tid'");
+async function backupTid(stage: Stage): Promise<unknown> {
+  const [row] = await stage.onDisk("SELECT value FROM config WHERE name = 'backup_tid'");
   return Number(`0x${row?.value}`);
 }
 
@@ -62,9 +62,9 @@ Deno.test("a readable cell follows its upstream, and the master is told of each 
     send(objects, AddObject, revision(1, 40, "new"));
     objects.answer.give({ packTid: null, nextTid: null, nextOid: null, objects: new Map() });
     assert.deepEqual(await stage.notices.next(), { is: "replicated", offset: 0, tid: t(50) });
-    assert.equal(backupTid(stage), 50);
+    assert.equal(await backupTid(stage), 50);
     // It is a readable cell: nothing of it is in the partition table.
-    assert.deepEqual(stage.onDisk("SELECT tid FROM pt"), [{ tid: -1n }]);
+    assert.deepEqual(await stage.onDisk("SELECT tid FROM pt"), [{ tid: -1n }]);
     const client = await stage.client();
     assert.deepEqual(await client.load(o(1)), { data: "new", serial: t(40) });
     order(stage, 60, [[0, upstream]]);
@@ -86,16 +86,16 @@ Deno.test("clients see what all cells have reached", async () => {
     assert.deepEqual(await client.load(o(1)), { data: "second", serial: t(40) });
     rest.answer.give({ packTid: null, nextTid: null, nextOid: null, objects: new Map() });
     await stage.notices.next();
-    assert.equal(backupTid(stage), 50);
+    assert.equal(await backupTid(stage), 50);
     // One partition lags behind, and holds back the others.
     order(stage, 70, [[0, upstream]]);
     order(stage, 80, [[1, null]]);
     const asked = await link.transactions.next();
-    assert.equal(backupTid(stage), 50);
+    assert.equal(await backupTid(stage), 50);
     asked.answer.give({ packTid: null, nextTid: null, tids: [] });
     await link.noObjects();
     await stage.notices.next();
-    assert.equal(backupTid(stage), 70);
+    assert.equal(await backupTid(stage), 70);
   });
 });
 
@@ -108,13 +108,13 @@ Deno.test("that nothing is new does not disturb what is being replicated", async
     asked.answer.give({ packTid: null, nextTid: null, tids: [] });
     await link.noObjects();
     await stage.notices.next();
-    assert.equal(backupTid(stage), 50);
+    assert.equal(await backupTid(stage), 50);
     order(stage, 60, [[0, null]]);
     await stage.settled();
     order(stage, 61, [[0, upstream]]);
     assert.equal((await nothing(link)).minTrans, t(61));
     await stage.notices.next();
-    assert.equal(backupTid(stage), 61);
+    assert.equal(await backupTid(stage), 61);
   });
 });
 
@@ -139,7 +139,7 @@ Deno.test("half a transaction is completed after a restart", async () => {
     send(objects, AddObject, revision(1, 40, "one"));
     await link.connection.drained();
     // A chunk that is not answered may be committed as well.
-    while (stage.onDisk("SELECT * FROM obj WHERE tid = 40").length === 0) {
+    while ((await stage.onDisk("SELECT * FROM obj WHERE tid = 40")).length === 0) {
       order(stage, 1, [[0, null]]);
       await stage.settled();
     }
@@ -149,7 +149,7 @@ Deno.test("half a transaction is completed after a restart", async () => {
     stage.sendTable();
     await stage.verify();
     await stage.operate({ backup: true });
-    assert.equal(backupTid(stage), 10);
+    assert.equal(await backupTid(stage), 10);
     order(stage, 50, [[0, upstream]]);
     const again = await upstream.links.next();
     assert.equal((await again.noTransactions()).packet.minTid, t(41));

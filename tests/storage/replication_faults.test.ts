@@ -18,8 +18,8 @@ Deno.test("what is sent for another request is ignored", async () => {
     send(asked, AddObject, revision(2, 10, "asked for"));
     asked.answer.give({ packTid: null, nextTid: null, nextOid: null, objects: new Map() });
     assert.deepEqual(await next(stage), { is: "replicated", offset: 0, tid: t(100) });
-    assert.deepEqual(stage.onDisk("SELECT oid FROM obj"), [{ oid: 2n }]);
-    assert.deepEqual(stage.onDisk("SELECT tid FROM trans"), []);
+    assert.deepEqual(await stage.onDisk("SELECT oid FROM obj"), [{ oid: 2n }]);
+    assert.deepEqual(await stage.onDisk("SELECT tid FROM trans"), []);
   });
 });
 
@@ -145,7 +145,7 @@ Deno.test("a cell that is discarded is replicated no more, and what still comes 
     await link.noObjects();
     const done = { is: "replicated", offset: 1 - partition, tid: t(100) };
     assert.deepEqual(await next(stage), done);
-    assert.deepEqual(stage.onDisk("SELECT * FROM trans"), []);
+    assert.deepEqual(await stage.onDisk("SELECT * FROM trans"), []);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   NotifyTransactionFinished,
 } from "../../gen/packets.ts";
 import { ZERO_TID } from "../../nodes/codec/ids.ts";
+import { encodeText } from "../../nodes/wire/text.ts";
 import { begin, next, send, withScene } from "./scene.ts";
 import { revision, StoragePeer, transaction } from "./storage_peer.ts";
 import { C1, o, S1, S2, Stage, t } from "./support.ts";
@@ -31,14 +32,14 @@ Deno.test("transactions come first, then objects, then the master is told", asyn
     send(objects, AddObject, revision(1, 50, "one"), revision(2, 50, null));
     objects.answer.give({ packTid: null, nextTid: null, nextOid: null, objects: new Map() });
     assert.deepEqual(await next(stage), { is: "replicated", offset: 0, tid: t(100) });
-    assert.deepEqual(stage.onDisk("SELECT partition, nid, tid FROM pt WHERE nid = 1"), [
+    assert.deepEqual(await stage.onDisk("SELECT partition, nid, tid FROM pt WHERE nid = 1"), [
       { partition: 0n, nid: 1n, tid: 100n },
     ]);
     stage.change({ offset: 0, state: "UP_TO_DATE" });
     const client = await stage.client();
     assert.deepEqual(await client.load(o(1)), { data: "one", serial: t(50) });
     assert.deepEqual(await client.load(o(2)), { data: "", serial: t(50) });
-    assert.deepEqual(stage.onDisk("SELECT tid, ttid, packed, user FROM trans"), [
+    assert.deepEqual(await stage.onDisk("SELECT tid, ttid, packed, user FROM trans"), [
       { tid: 50n, ttid: 50n, packed: 0n, user: new TextEncoder().encode("user") },
     ]);
   });
@@ -52,7 +53,7 @@ Deno.test("progress is kept with each chunk, and a restart resumes there", async
     first.answer.give({ packTid: null, nextTid: t(70), tids: [] });
     assert.equal((await link.transactions.next()).packet.minTid, t(70));
     // Transactions alone are no progress.
-    assert.deepEqual(stage.onDisk("SELECT tid FROM pt WHERE nid = 1"), [{ tid: 0n }]);
+    assert.deepEqual(await stage.onDisk("SELECT tid FROM pt WHERE nid = 1"), [{ tid: 0n }]);
     link.connection.close();
     const again = await source.links.next();
     assert.equal((await again.noTransactions()).packet.minTid, t(70));
@@ -62,7 +63,7 @@ Deno.test("progress is kept with each chunk, and a restart resumes there", async
     const following = await again.objects.next();
     assert.deepEqual([following.packet.minTid, following.packet.minOid], [t(60), o(3)]);
     await stage.stop();
-    assert.deepEqual(stage.onDisk("SELECT tid FROM pt WHERE nid = 1"), [{ tid: 59n }]);
+    assert.deepEqual(await stage.onDisk("SELECT tid FROM pt WHERE nid = 1"), [{ tid: 59n }]);
     stage.notices.all();
     await stage.start();
     await stage.next();
@@ -127,16 +128,18 @@ Deno.test("a cell that was complete lists what it has, and loses what the source
   assert.deepEqual(await next(stage), { is: "replicated", offset: 0, tid: t(50) });
   await stage.stop();
   assert.deepEqual(
-    stage.onDisk(
-      "SELECT oid, tid, CAST(value AS TEXT) AS text FROM obj JOIN data ON id = data_id ORDER BY 1",
-    ),
+    await stage.onDisk("SELECT oid, tid, value FROM obj JOIN data ON id = data_id ORDER BY 1"),
     [
-      { oid: 1n, tid: 10n, text: "old" },
-      { oid: 2n, tid: 30n, text: "both" },
-      { oid: 4n, tid: 45n, text: "new" },
+      { oid: 1n, tid: 10n, value: encodeText("old") },
+      { oid: 2n, tid: 30n, value: encodeText("both") },
+      { oid: 4n, tid: 45n, value: encodeText("new") },
     ],
   );
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 3, "data that nobody needs are gone");
+  assert.equal(
+    (await stage.onDisk("SELECT * FROM data")).length,
+    3,
+    "data that nobody needs are gone",
+  );
 });
 
 Deno.test("an undo shares the data of what it goes back to", async () => {
@@ -155,13 +158,16 @@ Deno.test("an undo shares the data of what it goes back to", async () => {
     );
     asked.answer.give({ packTid: null, nextTid: null, nextOid: null, objects: new Map() });
     assert.deepEqual(await next(stage), { is: "replicated", offset: 0, tid: t(100) });
-    assert.deepEqual(stage.onDisk("SELECT oid, tid, data_id, value_tid FROM obj ORDER BY 1, 2"), [
-      { oid: 1n, tid: 10n, data_id: 0n, value_tid: null },
-      { oid: 1n, tid: 20n, data_id: 1n, value_tid: null },
-      { oid: 1n, tid: 30n, data_id: 0n, value_tid: 10n },
-      { oid: 2n, tid: 30n, data_id: 2n, value_tid: 5n },
-    ]);
-    assert.equal(stage.onDisk("SELECT * FROM data").length, 3);
+    assert.deepEqual(
+      await stage.onDisk("SELECT oid, tid, data_id, value_tid FROM obj ORDER BY 1, 2"),
+      [
+        { oid: 1n, tid: 10n, data_id: 0n, value_tid: null },
+        { oid: 1n, tid: 20n, data_id: 1n, value_tid: null },
+        { oid: 1n, tid: 30n, data_id: 0n, value_tid: 10n },
+        { oid: 2n, tid: 30n, data_id: 2n, value_tid: 5n },
+      ],
+    );
+    assert.equal((await stage.onDisk("SELECT * FROM data")).length, 3);
   });
 });
 
@@ -189,8 +195,8 @@ Deno.test("undos get their data when what they go back to has come", async () =>
     assert.deepEqual(await client.load(o(1)), { data: "one", serial: t(30) });
     assert.deepEqual(await client.load(o(2)), { data: "two", serial: t(40) });
     await stage.stop();
-    assert.equal(stage.onDisk("SELECT * FROM obj WHERE data_id IS NULL").length, 0);
-    assert.equal(stage.onDisk("SELECT * FROM data").length, 4);
+    assert.equal((await stage.onDisk("SELECT * FROM obj WHERE data_id IS NULL")).length, 0);
+    assert.equal((await stage.onDisk("SELECT * FROM data")).length, 4);
   });
 });
 

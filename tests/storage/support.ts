@@ -3,6 +3,8 @@
  * packets: each test decides what is sent, and in which order.
  */
 
+import assert from "node:assert/strict";
+import { isDeepStrictEqual } from "node:util";
 import { storageToMaster, strangerToMaster } from "../../gen/flows.ts";
 import {
   AskLastIDs,
@@ -29,7 +31,8 @@ import { startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
 import type { Connection } from "../../nodes/wire/connection.ts";
 import { hurrying } from "../support/hurry.ts";
 import { Client, type Store } from "./client.ts";
-import { C1, IDENTIFIED, Inbox, M1, node, rowsOf, S1, S2 } from "./values.ts";
+import { createDatabase, type Rows, type TestDatabase } from "./databases.ts";
+import { C1, IDENTIFIED, Inbox, M1, node, S1, S2 } from "./values.ts";
 
 export { Client, isPending, type Store } from "./client.ts";
 export * from "./values.ts";
@@ -50,7 +53,7 @@ export interface SetUp {
   readonly dropPartitions?: boolean;
   readonly cluster?: string;
   /** An existing database; a new one where absent. */
-  readonly database?: string;
+  readonly database?: TestDatabase;
   /** Whether time flies for the storage, so that it does not wait before it looks for a master. */
   readonly hurries?: boolean;
 }
@@ -60,7 +63,7 @@ export class Stage implements AsyncDisposable {
   readonly host: NodeHost;
   readonly lines: string[] = [];
   readonly partitions: number;
-  readonly database: string;
+  readonly database: TestDatabase;
   readonly directory: string;
   readonly notices = new Inbox<Notice>();
   /** Connections of the storage to the master, each as soon as it was accepted. */
@@ -80,7 +83,7 @@ export class Stage implements AsyncDisposable {
   #master: Connection | null = null;
   #timestamp = IDENTIFIED;
 
-  private constructor(setUp: SetUp) {
+  private constructor(setUp: SetUp, directory: string, database: TestDatabase) {
     this.#setUp = setUp;
     this.partitions = setUp.partitions ?? 1;
     const host = createNodeHost({
@@ -89,8 +92,8 @@ export class Stage implements AsyncDisposable {
       },
     });
     this.host = setUp.hurries === true ? hurrying(host) : host;
-    this.directory = Deno.makeTempDirSync();
-    this.database = setUp.database ?? `${this.directory}/storage.sqlite`;
+    this.directory = directory;
+    this.database = database;
     this.#endpoint = new Endpoint({
       host: this.host,
       network: this.host.network(null),
@@ -102,7 +105,12 @@ export class Stage implements AsyncDisposable {
 
   /** A master that listens, and nothing else. */
   static async open(setUp: SetUp = {}): Promise<Stage> {
-    const stage = new Stage(setUp);
+    const directory = Deno.makeTempDirSync();
+    const stage = new Stage(
+      setUp,
+      directory,
+      setUp.database ?? await createDatabase(directory),
+    );
     stage.#listener = await stage.#endpoint.listen(LOOPBACK, (peer) => stage.#accept(peer));
     return stage;
   }
@@ -158,7 +166,7 @@ export class Stage implements AsyncDisposable {
       tls: null,
       dynamicMasterList: null,
       nid: null,
-      database: { adapter: "SQLite", path: this.database },
+      database: this.database.address,
       dedup: this.#setUp.dedup ?? false,
       dropPartitions: this.#setUp.dropPartitions ?? true,
     };
@@ -266,17 +274,19 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Rows of the database as they are on disk; the storage may be running. */
-  onDisk(sql: string): Record<string, unknown>[] {
-    return rowsOf(this.database, sql);
+  onDisk(sql: string): Promise<Rows> {
+    return this.database.rows(sql);
   }
 
-  /** A copy of the database as it would be found after a power cut. */
-  crashImage(): string {
-    const directory = Deno.makeTempDirSync({ dir: this.directory });
-    for (const suffix of ["", "-wal"]) {
-      Deno.copyFileSync(this.database + suffix, `${directory}/storage.sqlite${suffix}`);
+  /** Waits until that is what is on disk. */
+  async becomesOnDisk(sql: string, expected: Rows): Promise<void> {
+    const deadline = performance.now() + 10_000;
+    for (;;) {
+      const found = await this.onDisk(sql);
+      if (isDeepStrictEqual(found, expected)) return;
+      if (performance.now() > deadline) assert.deepEqual(found, expected);
+      await this.settled();
     }
-    return `${directory}/storage.sqlite`;
   }
 
   /** Stops the storage in order; the master stays. */

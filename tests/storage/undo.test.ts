@@ -74,7 +74,7 @@ Deno.test("the tables after undos are those of NEO", async () => {
   await stage.stop();
   const [p1, p2] = [1n << 48n, 2n << 48n];
   assert.deepEqual(
-    stage.onDisk("SELECT * FROM obj ORDER BY tid").map((row) => Object.values(row)),
+    (await stage.onDisk("SELECT * FROM obj ORDER BY tid")).map((row) => Object.values(row)),
     [
       [1n, 1n, A, p1, null],
       [1n, 1n, B, p1 + 1n, null],
@@ -85,7 +85,7 @@ Deno.test("the tables after undos are those of NEO", async () => {
   );
   const bytes = (text: string) => new TextEncoder().encode(text);
   assert.deepEqual(
-    stage.onDisk("SELECT * FROM data ORDER BY id").map((row) => Object.values(row)),
+    (await stage.onDisk("SELECT * FROM data ORDER BY id")).map((row) => Object.values(row)),
     [
       [p1, sha1(bytes("foo")), 0n, bytes("foo")],
       [p1 + 1n, sha1(bytes("bar")), 0n, bytes("bar")],
@@ -93,7 +93,9 @@ Deno.test("the tables after undos are those of NEO", async () => {
     ],
   );
   assert.deepEqual(
-    stage.onDisk("SELECT partition, tid FROM trans ORDER BY tid").map((row) => row.partition),
+    (await stage.onDisk("SELECT partition, tid FROM trans ORDER BY tid")).map((row) =>
+      row.partition
+    ),
     [A, B, C, D, E].map((tid) => tid % 4n),
   );
 });
@@ -178,8 +180,8 @@ Deno.test("an aborted undo frees the data that it took", async () => {
   stage.tellNodes(node("CLIENT", C1, "UNKNOWN"));
   await stage.settled();
   await stage.stop();
-  assert.deepEqual(stage.onDisk("SELECT * FROM tobj"), []);
-  assert.equal(stage.onDisk("SELECT * FROM data").length, 2);
+  assert.deepEqual(await stage.onDisk("SELECT * FROM tobj"), []);
+  assert.equal((await stage.onDisk("SELECT * FROM data")).length, 2);
 });
 
 Deno.test("what was packed can't be undone: its undo would look like a deletion", async () => {

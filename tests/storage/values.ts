@@ -1,7 +1,6 @@
 /** Ids, nodes, bytes and queues for tests of storages. */
 
 import { createHash } from "node:crypto";
-import { DatabaseSync } from "node:sqlite";
 import type { NodeInformation } from "../../gen/packets.ts";
 import { nodeId } from "../../nodes/cluster/node_ids.ts";
 import { type Nid, type Oid, oid, type Tid, tid } from "../../nodes/codec/ids.ts";
@@ -41,18 +40,6 @@ export class Inbox<T> {
   /** What is there, without waiting. */
   all(): T[] {
     return this.#items.splice(0);
-  }
-}
-
-/** Rows of a database. */
-export function rowsOf(path: string, sql: string): Record<string, unknown>[] {
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    const statement = database.prepare(sql);
-    statement.setReadBigInts(true);
-    return statement.all().map((row) => ({ ...row }));
-  } finally {
-    database.close();
   }
 }
 
