@@ -29,6 +29,7 @@ import type { Backend } from "./backend/backend.ts";
 import { then, unawaited } from "./backend/eventual.ts";
 import { Background } from "./background.ts";
 import { Checker } from "./checking/checker.ts";
+import { type DamagedCellError, reportDamage } from "./checking/damage.ts";
 import { Reads } from "./clients/reads.ts";
 import { Links } from "./links/links.ts";
 import { StorageService } from "./links/storage_service.ts";
@@ -74,7 +75,8 @@ export class Operation implements MasterToStorageOperation {
 
   #links(background: Background): Links {
     const { assignment, nodes, options: { host, endpoint, peers, address } } = this.#session;
-    const context = { ...this.context, background };
+    const damaged = (error: DamagedCellError) => reportDamage(this.#session, error);
+    const context = { ...this.context, background, damaged };
     return new Links({
       ...{ host, endpoint, peers, assignment, address },
       idTimestamp: () => nodes.get(assignment.nid)?.idTimestamp ?? null,

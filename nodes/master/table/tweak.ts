@@ -70,8 +70,11 @@ export function changesTowards(wanted: WantedTable, rows: readonly Row[]): CellC
 function rowChanges({ copies, offsets }: WantedTable, { offset, cells }: Row): CellChange[] {
   const changes: CellChange[] = [];
   const kept = cells.filter(({ nid }) => offsets.get(nid)?.has(offset));
+  const isServed = cells.some(({ state }) => isReadable(state));
   for (const { nid, state } of kept) {
     if (state === "FEEDING") changes.push({ offset, nid, state: "UP_TO_DATE" });
+    // NEO leaves these as they are for ever; here they are replicated from a good copy.
+    if (state === "CORRUPTED" && isServed) changes.push({ offset, nid, state: "OUT_OF_DATE" });
   }
   for (const [nid, column] of offsets) {
     if (column.has(offset) && !kept.some((cell) => cell.nid === nid)) {

@@ -27,6 +27,7 @@ import type { Links, Target } from "../links/links.ts";
 import { revisionAfter } from "../positions.ts";
 import type { Session } from "../session.ts";
 import type { Transactions } from "../transactions/transactions.ts";
+import { DamagedCellError, reportDamage } from "./damage.ts";
 import { CHECK_COUNT } from "./limits.ts";
 import { checkSerialRange, checkTidRange, type RangeContext } from "./ranges.ts";
 
@@ -179,6 +180,7 @@ export class PartitionCheck {
         answers.set(replica, await this.#askOne(question, replica));
       } catch (error) {
         if (!(error instanceof NeoError) || error instanceof DatabaseError) throw error;
+        if (error instanceof DamagedCellError) reportDamage(this.#options.session, error);
         this.#leave(replica);
         this.#log("WARNING", `a replica is checked no more: ${error.message}`);
       }

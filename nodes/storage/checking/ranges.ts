@@ -1,7 +1,10 @@
 /**
  * Checksums of what a partition has: of the tids of its transactions, and of the tids and the oids
- * of its revisions. Replicas whose checksums are equal have the same rows; contents are not
- * compared. Hashed are decimal numbers with commas between them, as NEO's storages do it.
+ * of its revisions. Replicas whose checksums are equal have the same rows. Hashed are decimal
+ * numbers with commas between them, as NEO's storages do it.
+ *
+ * Contents are not compared: each replica knows the checksums of its own data, and looks whether
+ * they still are those.
  */
 
 import { createHash } from "node:crypto";
@@ -16,6 +19,8 @@ import type { Backend, RevisionKey } from "../backend/backend.ts";
 import type { Background } from "../background.ts";
 import { NO_CHECKSUM } from "../checksum.ts";
 import { revisionAfter } from "../positions.ts";
+import { isIntact } from "../intact.ts";
+import { DamagedCellError } from "./damage.ts";
 import { READ_COUNT } from "./limits.ts";
 
 export interface RangeContext {
@@ -40,7 +45,10 @@ export async function checkTidRange(
   return { count: tids.count, checksum: tids.digest(), maxTid: tid(tids.last) };
 }
 
-/** The checksums of the first `length` revisions from (`minTid`, `minOid`) to `maxTid`. */
+/**
+ * The checksums of the first `length` revisions from (`minTid`, `minOid`) to `maxTid`. Rejects with
+ * a DamagedCellError where the data of one are not what they were.
+ */
 export async function checkSerialRange(
   { backend, background }: RangeContext,
   { partition, length, minTid, maxTid, minOid }: AskCheckSerialRange,
@@ -53,6 +61,10 @@ export async function checkSerialRange(
     const count = Math.min(READ_COUNT, length - tids.count);
     const range = { offset: partition, minTid: from.tid, minOid: from.oid, maxTid, count };
     const found = await backend.replica.revisions(range);
+    for (const key of found) {
+      if (!await isIntact(backend, key)) throw new DamagedCellError(partition, key);
+      if (task.isDue) await task.pause();
+    }
     tids.add(found.map((key) => key.tid));
     oids.add(found.map((key) => key.oid));
     if (found.length < count) break;

@@ -11,10 +11,13 @@ import { Refusal } from "../../wire/refusal.ts";
 import type { Background } from "../background.ts";
 import type { TransactionContext } from "../transactions/transactions.ts";
 import type { Waiting } from "../transactions/waiting_queue.ts";
+import { DamagedCellError } from "./damage.ts";
 import { checkSerialRange, checkTidRange } from "./ranges.ts";
 
 export interface CheckingContext extends TransactionContext {
   readonly background: Background;
+  /** Tells of damage that was found here. */
+  damaged(error: DamagedCellError): void;
 }
 
 /** Answers as soon as all transactions up to the range's end are unlocked. */
@@ -41,7 +44,12 @@ export function serveSerialRange(
   if (context.transactions.lockedUpTo(packet.maxTid).length > 0) {
     throw new Refusal("PROTOCOL_ERROR", "transactions must be checked before objects");
   }
-  return checkSerialRange(context, packet);
+  return checkSerialRange(context, packet).catch((error) => {
+    if (!(error instanceof DamagedCellError)) throw error;
+    context.damaged(error);
+    // The peer leaves this copy alone, and suspects no other because of it.
+    throw new Refusal("CHECKING_ERROR", `partition ${packet.partition} is damaged`);
+  });
 }
 
 function requireComplete({ assignment }: CheckingContext, partition: number): void {

@@ -18,18 +18,18 @@ import type {
   Codecs,
 } from "../../../gen/packets.ts";
 import type { Incoming, Reply } from "../../codec/packet.ts";
-import { serveSerialRange, serveTidRange } from "../checking/serving.ts";
-import { type FeedingContext, serveObjects, serveTransactions } from "../replication/feeding.ts";
+import { type CheckingContext, serveSerialRange, serveTidRange } from "../checking/serving.ts";
+import { serveObjects, serveTransactions } from "../replication/feeding.ts";
 import type { Link } from "./link.ts";
 
 export class StorageService implements StorageToStorage {
-  readonly #context: FeedingContext;
+  readonly #context: CheckingContext;
   readonly #link: Link;
   readonly #dispatch = storageToStorage(this);
   /** The id of the packet that is being handled. */
   #id = 0;
 
-  constructor(context: FeedingContext, link: Link) {
+  constructor(context: CheckingContext, link: Link) {
     this.#context = context;
     this.#link = link;
   }

@@ -22,6 +22,7 @@ import type { Backend, RevisionKey } from "../backend/backend.ts";
 import { unawaited } from "../backend/eventual.ts";
 import type { Background, Task } from "../background.ts";
 import type { Fetching, Link } from "../links/link.ts";
+import { isIntact } from "../intact.ts";
 import { isBefore, revisionAfter } from "../positions.ts";
 import { unlessAborted } from "./cancelling.ts";
 import type { Cell } from "./cells.ts";
@@ -115,7 +116,8 @@ export class Pass implements Fetching {
       const start = { minTid: from.tid, minOid: from.oid, maxTid };
       const length = this.#length;
       const keys = await replica.revisions({ offset, ...start, count: length });
-      const objects = byTid(keys);
+      const objects = byTid(await this.#withoutDamaged(keys));
+      if (signal.aborted) return false;
       const request = { partition: offset, length, ...start, objects };
       const answer = await this.#ask(AskFetchObjects, request);
       if (answer === null) return false;
@@ -133,6 +135,19 @@ export class Pass implements Fetching {
       this.#adaptLength();
       await this.#commitChunk();
     }
+  }
+
+  /** Deletes revisions whose data were altered by the disk, so that they are sent again. */
+  async #withoutDamaged(keys: readonly RevisionKey[]): Promise<readonly RevisionKey[]> {
+    const { backend } = this.#options;
+    const damaged = new Set<RevisionKey>();
+    for (const key of keys) {
+      if (!await isIntact(backend, key)) damaged.add(key);
+      if (this.#task.isDue) await this.#task.pause();
+    }
+    if (damaged.size === 0) return keys;
+    await this.#delete([...damaged], (part) => backend.replica.deleteObjects(part));
+    return keys.filter((key) => !damaged.has(key));
   }
 
   /** Asks for less at once where objects are big. */
