@@ -7,7 +7,7 @@ import { parseAddress } from "../nodes/cluster/addresses.ts";
 import type { RunningNode } from "../nodes/cluster/node.ts";
 import type { Address, Network, NodeHost } from "../nodes/host/host.ts";
 import { createNodeHost } from "../nodes/host/node.ts";
-import { logSink } from "./log.ts";
+import { CommandLog } from "./log.ts";
 import type { OptionValues } from "./options.ts";
 
 /** Runs the node that `start` gives. Returns the exit status once it has ended. */
@@ -15,7 +15,25 @@ export async function runNode(
   values: OptionValues,
   start: (host: NodeHost) => Promise<RunningNode>,
 ): Promise<number> {
-  const host = nodeHost(values);
+  const log = new CommandLog(values);
+  // A defect ends the process elsewhere: what led to it must be in the log by then.
+  addEventListener("unhandledrejection", ({ reason }) => log.failed(reason));
+  addEventListener("error", ({ error }) => log.failed(error));
+  try {
+    return await run(nodeHost(values, log), values, start);
+  } catch (error) {
+    log.failed(error);
+    throw error;
+  } finally {
+    log.close();
+  }
+}
+
+async function run(
+  host: NodeHost,
+  values: OptionValues,
+  start: (host: NodeHost) => Promise<RunningNode>,
+): Promise<number> {
   const stopping = stopRequested(host, values.flag("until-input-ends"));
   const starting = start(host);
   // A node that is still starting is ended as it is: it has acknowledged nothing.
@@ -26,8 +44,11 @@ export async function runNode(
   return 0;
 }
 
-function nodeHost(values: OptionValues): NodeHost {
-  const host = createNodeHost({ log: logSink(values) });
+function nodeHost(values: OptionValues, log: CommandLog): NodeHost {
+  const host = createNodeHost({ log: log.sink });
+  host.onSignal(["SIGUSR2"], () => log.sink.flush?.());
+  // Where there is nothing to begin anew, a node ends with its terminal like any other program.
+  if (log.hasFile || !Deno.stdin.isTerminal()) host.onSignal(["SIGHUP"], () => log.reopen());
   const listen = values.text("listen");
   if (listen === undefined) return host;
   const hidden = parseAddress(listen, 0);

@@ -24,6 +24,7 @@ import {
 import type { Nid } from "../codec/ids.ts";
 import type { Receiver, RequestType } from "../codec/packet.ts";
 import { ConnectionClosedError } from "../errors.ts";
+import type { LogSink } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
 import { PeerError, Refusal } from "../wire/refusal.ts";
 import type { ClusterView } from "./view.ts";
@@ -36,12 +37,19 @@ export interface PrimaryLink {
   readonly view: ClusterView;
 }
 
-/** Takes the packets of a neoctl. `link` gives the connection to the primary master, if any. */
-export function controlReceiver(link: () => PrimaryLink | null): Receiver<Codecs> {
+/**
+ * Takes the packets of a neoctl. `link` gives the connection to the primary master, if any; `log`
+ * is that of this node.
+ */
+export function controlReceiver(link: () => PrimaryLink | null, log: LogSink): Receiver<Codecs> {
   const primary = (): PrimaryLink => {
     const found = link();
     if (found === null) throw new Refusal("NOT_READY", "Not connected to a primary master.");
     return found;
+  };
+  const flushLogs = (packet: FlushLog) => {
+    primary().connection.notify(FlushLog, packet);
+    log.flush?.();
   };
   const forward = <T, A>(type: RequestType<T, A, Codecs>) => (packet: T): Promise<A> =>
     relay(primary().connection, type, packet);
@@ -60,7 +68,7 @@ export function controlReceiver(link: () => PrimaryLink | null): Receiver<Codecs
     repair: forward(Repair),
     checkReplicas: forward(CheckReplicas),
     truncate: forward(Truncate),
-    flushLog: (packet) => primary().connection.notify(FlushLog, packet),
+    flushLog: flushLogs,
   });
 }
 

@@ -79,7 +79,7 @@ class Admin implements RunningNode {
   }
 
   async start(): Promise<void> {
-    const receiver = controlReceiver(() => this.#link);
+    const receiver = controlReceiver(() => this.#link, this.#host.log);
     this.#listener = await this.#endpoint.listen(this.#options.bind, (control) => {
       if (this.#controls.size >= MAX_CONTROLS) return control.close();
       this.#controls.add(control);
@@ -155,7 +155,10 @@ class Admin implements RunningNode {
         accepted: (connection, { nid, partitions, replicas }) => {
           this.#nid = null;
           connection.label = `${nidText(nid)} (${addressText(connection.remote)})`;
-          view = new ClusterView({ partitions, replicas, masters: this.#masters });
+          view = new ClusterView({
+            ...{ partitions, replicas, masters: this.#masters },
+            log: this.#host.log,
+          });
           connection.setReceiver(view.receiver);
         },
       }, signal);

@@ -18,6 +18,7 @@ import { NodeTable } from "../cluster/node_table.ts";
 import { PartitionTable } from "../cluster/partition_table.ts";
 import type { Nid } from "../codec/ids.ts";
 import type { Receiver } from "../codec/packet.ts";
+import type { LogSink } from "../host/host.ts";
 
 export class ClusterView {
   /** What the cluster does; null until the master has told it. */
@@ -30,10 +31,11 @@ export class ClusterView {
 
   /** @param masters is told of masters that appear and disappear */
   constructor(
-    { partitions, replicas, masters }: {
+    { partitions, replicas, masters, log }: {
       partitions: number;
       replicas: number;
       masters: MasterList;
+      log: LogSink;
     },
   ) {
     this.table = new PartitionTable(partitions, replicas);
@@ -45,8 +47,7 @@ export class ClusterView {
       notifyClusterInformation: ({ state }) => {
         this.state = state;
       },
-      // Log lines are written when they are made: there is nothing to flush.
-      flushLog: () => {},
+      flushLog: () => log.flush?.(),
     });
   }
 

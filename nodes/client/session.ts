@@ -104,7 +104,7 @@ export class Session {
       // The master closes the connection itself where these matter.
       stopOperation: () => {},
       notifyClusterInformation: () => {},
-      flushLog: () => {},
+      flushLog: () => options.host.log.flush?.(),
     }));
     connection.onClose(() => this.#ended());
   }

@@ -11,9 +11,11 @@ import { ConnectionClosedError, NeoError, NetworkError } from "../errors.ts";
 import type { Address, ClientHost } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
 import { PeerError } from "../wire/refusal.ts";
+import { decodeText } from "../wire/text.ts";
 import { addressText } from "./addresses.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { MasterList } from "./master_list.ts";
+import { nidText } from "./node_ids.ts";
 
 export interface PrimarySearchOptions {
   readonly host: ClientHost;
@@ -120,11 +122,16 @@ async function identify(
   options: PrimarySearchOptions,
   connection: Connection,
 ): Promise<Nid | null> {
-  const accept = await connection.ask(RequestIdentification, options.request(), (accept) => {
+  const request = options.request();
+  const accept = await connection.ask(RequestIdentification, request, (accept) => {
     const { nodeType, yourNid } = accept;
     if (nodeType !== "MASTER" || yourNid === null) {
       throw new NetworkError(`expected a master that gives an id, found a ${nodeType}`);
     }
+    if (accept.nid !== null) {
+      connection.label = `${nidText(accept.nid)} (${addressText(connection.remote)})`;
+    }
+    options.host.log.identified?.(decodeText(request.cluster), yourNid);
     options.accepted(connection, accept, yourNid);
   });
   return accept.nid;

@@ -75,6 +75,13 @@ export class Writer {
     return body;
   }
 
+  /** Where the last `count` bytes stand, until more are written. */
+  last(
+    count: number,
+  ): { readonly bytes: Uint8Array; readonly start: number; readonly end: number } {
+    return { bytes: this.#bytes, start: this.#position - count, end: this.#position };
+  }
+
   /** Writes bytes as they are. */
   raw(bytes: Uint8Array): void {
     const at = this.#reserve(bytes.length);

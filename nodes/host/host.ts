@@ -93,9 +93,27 @@ export interface Network {
 
 export type LogLevel = "DEBUG" | "INFO" | "WARNING" | "ERROR" | "CRITICAL";
 
+/** A whole packet as it crossed a connection: `bytes[start, end)` is its body. */
+export interface PacketFrame {
+  readonly id: number;
+  readonly code: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Where log lines go; `module` is the room that speaks, such as `storage`. */
 export interface LogSink {
   log(level: LogLevel, module: string, message: string): void;
+  /**
+   * Records a packet that was received (`<`) or sent (`>`), and keeps nothing of the frame's
+   * bytes; absent where nobody wants to know of packets.
+   */
+  packet?(direction: "<" | ">", peer: string, frame: PacketFrame): void;
+  /** Tells who this node is from now on. */
+  identified?(cluster: string, nid: number): void;
+  /** Writes out what was only kept in memory. */
+  flush?(): void;
 }
 
 /** What a client needs of the outside. */
@@ -161,35 +179,6 @@ export interface SqlDatabase {
   close(): void;
 }
 
-/** A database of a MySQL or MariaDB server on this machine, and who we are there. */
-export interface SqlServerAddress {
-  /** The user of this process where null. */
-  readonly user: string | null;
-  readonly password: string | null;
-  readonly database: string;
-  /** The path of the server's UNIX socket; the usual one where null. */
-  readonly socket: string | null;
-}
-
-/**
- * A session with a database server. Texts are made of bytes: each character is one. Integers are
- * read as `bigint`, everything else as bytes.
- */
-export interface SqlSession {
-  /** Whether the server has hung up. */
-  readonly isLost: boolean;
-  /**
-   * Executes statements one after the other, until one fails. Resolves with the rows of each.
-   * Rejects with a DatabaseLostError when the server is gone, and may or may not have executed
-   * them, and with another DatabaseError when it refuses one.
-   */
-  query(statements: readonly string[]): Promise<SqlRow[][]>;
-  /** Says good-bye. */
-  close(): Promise<void>;
-  /** Hangs up. */
-  destroy(): void;
-}
-
 /**
  * What a file is opened for: to be read, to be made (there must be none yet) or to be changed as
  * well.
@@ -220,6 +209,35 @@ export interface FileSystem {
   rename(from: string, to: string): void;
   /** Removes a file, if it is there. */
   remove(path: string): void;
+}
+
+/** A database of a MySQL or MariaDB server on this machine, and who we are there. */
+export interface SqlServerAddress {
+  /** The user of this process where null. */
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly database: string;
+  /** The path of the server's UNIX socket; the usual one where null. */
+  readonly socket: string | null;
+}
+
+/**
+ * A session with a database server. Texts are made of bytes: each character is one. Integers are
+ * read as `bigint`, everything else as bytes.
+ */
+export interface SqlSession {
+  /** Whether the server has hung up. */
+  readonly isLost: boolean;
+  /**
+   * Executes statements one after the other, until one fails. Resolves with the rows of each.
+   * Rejects with a DatabaseLostError when the server is gone, and may or may not have executed
+   * them, and with another DatabaseError when it refuses one.
+   */
+  query(statements: readonly string[]): Promise<SqlRow[][]>;
+  /** Says good-bye. */
+  close(): Promise<void>;
+  /** Hangs up. */
+  destroy(): void;
 }
 
 /** The signals that a node may react to. */

@@ -1,7 +1,8 @@
 /**
- * The console log of a node, in the format of NEO 1.11, so that what reads its nodes' output can
- * read ours: local time, level, node, `[module:line]`, message. Where Python gives the number of a
- * source line we have none that would help anybody: it is always 0.
+ * The console log of a node. As text it has the format of NEO 1.11, so that what reads its nodes'
+ * output can read ours: local time, level, node, `[module:line]`, message. Where Python gives the
+ * number of a source line we have none that would help anybody: it is always 0. As JSON it is one
+ * object a line, for programs.
  */
 
 import { writeAll } from "./files.ts";
@@ -11,11 +12,17 @@ const STDERR = 2;
 
 const LEVELS: readonly LogLevel[] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
+export type ConsoleLogFormat = "text" | "json";
+
 export interface ConsoleLogOptions {
+  /** How lines look; text by default. */
+  readonly format?: ConsoleLogFormat;
   /** The least level that is written; WARNING by default, as with NEO. */
   readonly minimum?: LogLevel;
-  /** The name of the node. */
+  /** The name of the program. */
   readonly name?: string;
+  /** What a node of this id is called. */
+  readonly nodeName?: (nid: number) => string;
   /** Unix time in milliseconds. */
   now(): number;
   /** Takes the lines; standard error by default. */
@@ -24,11 +31,21 @@ export interface ConsoleLogOptions {
 
 /** Makes a sink that writes to standard error. */
 export function createConsoleLog(options: ConsoleLogOptions): LogSink {
-  const { minimum = "WARNING", name = "NEO", now, write = writeToStderr } = options;
+  const { format = "text", minimum = "WARNING", name = "NEO" } = options;
+  const { nodeName = String, now, write = writeToStderr } = options;
   const least = LEVELS.indexOf(minimum);
+  // Who speaks, once that is known: part of each JSON line.
+  let identity = {};
   return {
+    identified(cluster, nid) {
+      identity = { cluster, node: nodeName(nid) };
+    },
     log(level, module, message) {
       if (LEVELS.indexOf(level) < least) return;
+      if (format === "json") {
+        const time = new Date(now()).toISOString();
+        return write(`${JSON.stringify({ time, level, ...identity, module, message })}\n`);
+      }
       const prefix = `${localTime(now())} ${level.padEnd(9)} ${name.padEnd(10)} ` +
         `[${module.padStart(14)}:  0] `;
       write(message.split("\n").map((line) => `${prefix}${line}\n`).join(""));

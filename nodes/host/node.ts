@@ -5,18 +5,21 @@ import { createClientHost } from "./client.ts";
 import { readTextFile, writeTextFile } from "./files.ts";
 import type { LogSink, NodeHost } from "./host.ts";
 import { connectMysql, diskOf } from "./mysql.ts";
-import { ignoreRealTimeSignals, onSignal } from "./signals.ts";
 import { fileSystem } from "./random_file.ts";
+import { ignoreStraySignals, onSignal } from "./signals.ts";
 import { openSqlite } from "./sqlite.ts";
 
 export interface NodeHostOptions {
   readonly log: LogSink;
 }
 
-/** Makes the real host of a server. From then on the process ignores real-time signals. */
+/**
+ * Makes the real host of a server. From then on the process ignores the signals that nodes do not
+ * take.
+ */
 export function createNodeHost({ log }: NodeHostOptions): NodeHost {
-  if (!ignoreRealTimeSignals()) {
-    log.log("INFO", "host", "real-time signals can't be ignored here, and would end this process");
+  if (!ignoreStraySignals()) {
+    log.log("INFO", "host", "SIGUSR1 and real-time signals can't be ignored here");
   }
   return {
     ...createClientHost({ log }),
@@ -24,9 +27,9 @@ export function createNodeHost({ log }: NodeHostOptions): NodeHost {
     readTextFile,
     writeTextFile,
     openDatabase: openSqlite,
-    files: fileSystem,
     connectDatabase: connectMysql,
     diskOf,
+    files: fileSystem,
     onSignal,
   };
 }

@@ -49,6 +49,7 @@ export function adminService(primary: Primary, admin: KnownNode): AdminToMaster 
       for (const node of primary.nodes.allIdentified()) {
         if (node !== admin) node.connection?.notify(FlushLog, {});
       }
+      primary.options.host.log.flush?.();
     },
   };
 }

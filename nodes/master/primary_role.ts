@@ -39,6 +39,7 @@ export class PrimaryRole implements Role {
     this.#self = self;
     this.#primary = this.#makePrimary(options);
     self.nid = this.#primary.self.nid;
+    if (self.nid !== null) self.host.log.identified?.(self.cluster, self.nid);
     const { nodes } = this.#primary;
     this.#election = new Election({
       self,

@@ -186,6 +186,7 @@ export class Secondary implements Role {
   #accepted(connection: Connection, nid: Nid): void {
     const { self, dismissed } = this.#options;
     self.nid = nid;
+    self.host.log.identified?.(self.cluster, nid);
     this.#log(`${addressText(this.#primary)} is the primary master, this one is ${nidText(nid)}`);
     this.#connection = connection;
     this.#identified = true;
@@ -195,7 +196,7 @@ export class Secondary implements Role {
       notifyClusterInformation: ({ state }) => {
         if (state === "STOPPING") dismissed();
       },
-      flushLog: () => {},
+      flushLog: () => self.host.log.flush?.(),
     }));
   }
 

@@ -144,6 +144,7 @@ export class Initialization implements MasterToStorageInitialization {
 
   notifyTransactionFinished(): void {}
 
-  /** Log lines are written as they come. */
-  flushLog(): void {}
+  flushLog(): void {
+    this.#session.options.host.log.flush?.();
+  }
 }

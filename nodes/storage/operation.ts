@@ -219,6 +219,7 @@ export class Operation implements MasterToStorageOperation {
     this.#checker.order(packet);
   }
 
-  /** Log lines are written as they come. */
-  flushLog(): void {}
+  flushLog(): void {
+    this.#session.options.host.log.flush?.();
+  }
 }

@@ -61,6 +61,7 @@ export class Connection {
 
   constructor(socket: Socket, options: ConnectionOptions) {
     const { dialect, host, label } = options;
+    const { log } = host;
     this.#socket = socket;
     this.#options = options;
     this.#gone = new Promise((resolve) => this.#goneNow = resolve);
@@ -75,6 +76,7 @@ export class Connection {
       dialect,
       pausesReading: options.dialed !== true,
       overflow: (reason) => this.#fault(reason),
+      written: log.packet === undefined ? null : (frame) => log.packet?.(">", this.label, frame),
     });
     this.#handshakeTimer = host.setTimer(HANDSHAKE_TIMEOUT_MS, () => {
       this.#fault("sent nothing that opens a connection in time");
@@ -239,6 +241,7 @@ export class Connection {
       const frame = this.#inbox.next();
       if (frame === null) break;
       this.#received = true;
+      this.#options.host.log.packet?.("<", this.label, frame);
       this.#dispatch(frame);
       if (this.#state === "aborted") return;
     }

@@ -4,16 +4,11 @@
  * allocated for a packet before its header was found sound.
  */
 
+import type { PacketFrame } from "../host/host.ts";
 import { HEADER_BYTES } from "./limits.ts";
 
-/** A whole packet: `bytes[start, end)` is its body. */
-export interface Frame {
-  readonly id: number;
-  readonly code: number;
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-}
+/** A whole packet. */
+export type Frame = PacketFrame;
 
 /** Says whether a header is acceptable: a text why not, or null. */
 export type CheckHeader = (code: number, bodyBytes: number) => string | null;

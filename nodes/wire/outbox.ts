@@ -9,7 +9,7 @@ import type { Codecs } from "../../gen/packets.ts";
 import type { Dialect, PacketType } from "../codec/packet.ts";
 import { Writer } from "../codec/writer.ts";
 import { MalformedPacketError } from "../errors.ts";
-import type { Socket } from "../host/host.ts";
+import type { PacketFrame, Socket } from "../host/host.ts";
 import { codecOf } from "./coding.ts";
 import { MAX_UNSENT_BYTES, WRITE_BYTES } from "./limits.ts";
 
@@ -17,6 +17,7 @@ export class Outbox {
   readonly #socket: Socket;
   readonly #dialect: Dialect<Codecs>;
   readonly #overflow: (reason: string) => void;
+  readonly #written: ((frame: PacketFrame) => void) | null;
   readonly #pausesReading: boolean;
   readonly #writer = new Writer();
   readonly #drainListeners: (() => void)[] = [];
@@ -25,16 +26,21 @@ export class Outbox {
   #congested = false;
   #closed = false;
 
-  /** `overflow` is told when more waits for the peer than may. */
-  constructor(socket: Socket, { dialect, pausesReading, overflow }: {
+  /**
+   * `overflow` is told when more waits for the peer than may, and `written` of each packet; null
+   * when nobody wants to know.
+   */
+  constructor(socket: Socket, { dialect, pausesReading, overflow, written }: {
     readonly dialect: Dialect<Codecs>;
     readonly pausesReading: boolean;
     overflow(reason: string): void;
+    readonly written: ((frame: PacketFrame) => void) | null;
   }) {
     this.#socket = socket;
     this.#dialect = dialect;
     this.#pausesReading = pausesReading;
     this.#overflow = overflow;
+    this.#written = written;
     this.#writer.raw(dialect.handshake);
     this.#scheduleFlush();
   }
@@ -62,6 +68,9 @@ export class Outbox {
         throw new MalformedPacketError(type.name, "(body)", reason);
       }
       whole = true;
+      if (this.#written !== null) {
+        this.#written({ id, code: codec.code, ...this.#writer.last(bodyBytes) });
+      }
     } finally {
       if (!whole) this.#writer.truncate(before);
     }

@@ -7,7 +7,7 @@
 import { ConfigurationError } from "../../nodes/errors.ts";
 import { messageOf } from "../files.ts";
 
-const SIGUSR1 = 10;
+const SIGUSR2 = 12;
 
 /** NEO's RTMIN, as glibc numbers it. */
 const SIGRTMIN = 34;
@@ -16,8 +16,9 @@ const SIGRTMIN = 34;
 export function requestFlush(pid: number): void {
   try {
     const caught = caughtSignals(pid);
-    if (caught === null || hasSignal(caught, SIGUSR1)) return Deno.kill(pid, "SIGUSR1");
-    if (hasSignal(caught, SIGRTMIN)) return killRealTime(pid);
+    // A client of NEO 1.11 in Zope takes both, and means something else by SIGUSR2.
+    if (caught !== null && hasSignal(caught, SIGRTMIN)) return killRealTime(pid);
+    if (caught === null || hasSignal(caught, SIGUSR2)) return Deno.kill(pid, "SIGUSR2");
   } catch (cause) {
     throw new ConfigurationError(`can't signal process ${pid}: ${messageOf(cause)}`, { cause });
   }
