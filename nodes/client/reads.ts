@@ -48,6 +48,11 @@ export class Reads {
     for (;;) {
       const session = this.#master.current ?? await this.#master.session(options);
       const nids = this.#choose(session, request);
+      if (nids === "none left") {
+        throw new UnavailableError(
+          `expected a storage that answers ${request.type.name}, found none that is not lost`,
+        );
+      }
       for (const nid of nids) {
         const connection = session.storages.connected(nid) ?? await tryOpen(session, nid, signal);
         const answer = connection && await this.#askOne(nid, connection, request, signal);
@@ -66,13 +71,20 @@ export class Reads {
     }
   }
 
-  /** The storages to ask, in this order. */
-  #choose({ table, nodes }: Session, { where, avoid }: Pick<AnyRequest, "where" | "avoid">): Nid[] {
+  /** The storages to ask, in this order. Waiting does not help when all are to be avoided. */
+  #choose(
+    { table, nodes }: Session,
+    { where, avoid }: Pick<AnyRequest, "where" | "avoid">,
+  ): Nid[] | "none left" {
     const nids: Nid[] = [];
+    let isAvoided = false;
     const partition = typeof where === "number" ? where : table.partition(where);
     for (const { nid } of table.readableCells(partition)) {
-      if (nodes.isRunning(nid) && !avoid?.(nid)) nids.push(nid);
+      if (!nodes.isRunning(nid)) continue;
+      if (avoid?.(nid)) isAvoided = true;
+      else nids.push(nid);
     }
+    if (isAvoided && nids.length === 0) return "none left";
     if (nids.length < 2) return nids;
     const { failures } = this.#master;
     const keys = new Map(nids.map((nid) => [nid, failures.sortKey(nid)]));

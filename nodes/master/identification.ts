@@ -100,6 +100,11 @@ function findNode(primary: Primary, claim: Claim): KnownNode | null {
   if (byNid === undefined || byNid === self) return null;
   if (byNid.connection === null) return byNid;
   if (nid !== null && isTemporary(nid)) return null;
+  if (byNid.type === "STORAGE" && primary.phase.givesWay(byNid, address)) {
+    primary.disconnect(byNid);
+    nodes.remove(byNid);
+    return null;
+  }
   return refuse(ALREADY_CONNECTED);
 }
 

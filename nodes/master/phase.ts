@@ -45,6 +45,11 @@ export abstract class Phase {
   /** The state that a storage gets; `known` says whether it has its id from before. */
   abstract admitStorage(known: boolean): NodeState;
 
+  /** Whether a storage has to leave its id to the one at an address, which says that it has it. */
+  givesWay(_storage: KnownNode, _address: Address | null): boolean {
+    return false;
+  }
+
   /** A storage was accepted and told about the others. */
   abstract storageJoined(storage: KnownNode): void;
 

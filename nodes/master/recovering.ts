@@ -18,9 +18,11 @@ import {
   SendPartitionTable,
   Truncate,
 } from "../../gen/packets.ts";
-import { type Nid, ZERO_TID } from "../codec/ids.ts";
+import { type Nid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import type { Receiver } from "../codec/packet.ts";
+import { addressText } from "../cluster/addresses.ts";
 import { nidText, nodeTypeOf } from "../cluster/node_ids.ts";
+import type { Address } from "../host/host.ts";
 import { Refusal } from "../wire/refusal.ts";
 import { announce } from "./announcements.ts";
 import { askNode } from "./ask.ts";
@@ -48,6 +50,8 @@ export class Recovering extends Phase {
   #loaded = false;
   /** Storages that have this version; the first is asked for it. */
   #sources: KnownNode[] = [];
+  /** Where storages were that had to leave their ids to others. */
+  readonly #wentAway = new Set<string>();
   #evaluating = false;
   #backupWarned = false;
 
@@ -80,6 +84,19 @@ export class Recovering extends Phase {
       this.#estimateProgress();
       this.#consider(storage, report.ptid ?? NO_TABLE);
     });
+  }
+
+  /** Of two that are blank, the one that had to go already stays away from the other. */
+  override givesWay(storage: KnownNode, address: Address | null): boolean {
+    if (address === null || storage.address === null || !this.#isBlank(storage)) return false;
+    if (this.#wentAway.has(addressText(address))) return false;
+    this.#wentAway.add(addressText(storage.address));
+    return true;
+  }
+
+  #isBlank(storage: KnownNode): boolean {
+    const report = this.#reports.get(storage);
+    return report !== undefined && (report.ptid ?? NO_TABLE) === NO_TABLE;
   }
 
   #owes(storage: KnownNode, change: number): void {
@@ -126,7 +143,6 @@ export class Recovering extends Phase {
     this.#loaded = true;
     this.#sources = [];
     const report = this.#reports.get(storage);
-    this.#primary.truncateTid = report?.truncateTid ?? null;
     const { random } = this.#primary.options.host;
     const isBackup = report !== undefined && report.backupTid !== null;
     this.#primary.progress = isBackup ? new Progress({ table, random }) : null;
@@ -210,13 +226,28 @@ export class Recovering extends Phase {
 
   #startIfEnough(): void {
     const primary = this.#primary;
-    const storages = storagesToStart(primary);
+    if (primary.table.filled) primary.truncateTid = this.#pendingTruncation();
+    const storages = storagesToStart(primary, (storage) => this.#isBlank(storage));
     if (storages === null || [...this.#owing.values()].some((owed) => owed > 0)) return;
     if (primary.table.filled && this.#truncates()) return;
     if (primary.progress !== null && primary.options.upstream === null) {
       return this.#warnOfBackup();
     }
     this.#leave(storages);
+  }
+
+  /**
+   * How far to truncate: what any storage with readable cells was told and has not done. Others
+   * have missed what came since, and catch up by themselves. Null for nothing.
+   */
+  #pendingTruncation(): Tid | null {
+    const { table } = this.#primary;
+    let least: Tid | null = null;
+    for (const [{ nid }, { truncateTid }] of this.#reports) {
+      if (nid === null || truncateTid === null || !table.hasReadableCells(nid)) continue;
+      if (least === null || truncateTid < least) least = truncateTid;
+    }
+    return least;
   }
 
   /** Lets all storages know how far to truncate. Returns whether some did not. */

@@ -11,24 +11,34 @@ import type { Primary } from "./primary.ts";
  * operation just ended with this table, all storages with something readable must be there, and
  * all of the table when some data is to be forgotten, since each storage has to do that. Without a
  * table, a new database is made of all.
+ *
+ * A storage that has no table is blank, and has nothing of what the table says of its id: a master
+ * that did not know the table yet may have given it that id, which another one has.
  */
-export function storagesToStart(primary: Primary): readonly KnownNode[] | null {
+export function storagesToStart(
+  primary: Primary,
+  isBlank: (storage: KnownNode) => boolean,
+): readonly KnownNode[] | null {
   const { table, nodes, startupAllowed, resumableFrom, truncateTid } = primary;
   const connected = [...nodes.identified("STORAGE")];
   if (!table.filled) {
     const needed = startupAllowed ? 1 : primary.options.autostart ?? Infinity;
     return connected.length >= Math.max(needed, 1) ? connected : null;
   }
-  if (!table.isOperational(nodes.isIdentified)) return null;
+  const hasData = (nid: Nid) => {
+    const node = nodes.get(nid);
+    return node !== undefined && node.connection !== null && !isBlank(node);
+  };
+  if (!table.isOperational(hasData)) return null;
   const resumes = resumableFrom !== null && (table.ptid ?? 0) >= resumableFrom;
   if (!startupAllowed && !resumes) {
     const awaited = truncateTid === null ? readableNodes(primary) : table.nodeIds();
     for (const nid of awaited) {
-      if (!nodes.isIdentified(nid)) return null;
+      if (!hasData(nid)) return null;
     }
   }
   const cells = table.nodeIds();
-  return connected.filter(({ nid }) => nid !== null && cells.has(nid));
+  return connected.filter(({ nid }) => nid !== null && cells.has(nid) && hasData(nid));
 }
 
 function readableNodes({ table }: Primary): Set<Nid> {

@@ -16,7 +16,6 @@ import {
 } from "../../gen/packets.ts";
 import { partitionOf, type Tid } from "../codec/ids.ts";
 import type { RequestType } from "../codec/packet.ts";
-import { isReadable } from "../cluster/partition_table.ts";
 import { NeoError } from "../errors.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { Backup } from "./backup/backup.ts";
@@ -115,7 +114,8 @@ export class Verifying extends ServicePhase {
     await Promise.all([...this.primary.nodes.identified("STORAGE")].map(async (storage) => {
       const answer = await this.#ask(storage, AskLockedTransactions, {});
       if (answer === null) return;
-      const counts = this.#hasReadableCells(storage);
+      const { nid } = storage;
+      const counts = nid !== null && this.primary.table.hasReadableCells(nid);
       for (const [ttid, tid] of answer.ttids) {
         if (this.#lastTtid === null || ttid > this.#lastTtid) this.#lastTtid = ttid;
         if (tid !== null) locked.set(ttid, tid);
@@ -126,15 +126,6 @@ export class Verifying extends ServicePhase {
       }
     }));
     return { locked, voted };
-  }
-
-  #hasReadableCells({ nid }: KnownNode): boolean {
-    const { table } = this.primary;
-    for (let offset = 0; offset < table.partitions; offset++) {
-      const cell = nid === null ? undefined : table.cell(offset, nid);
-      if (cell !== undefined && isReadable(cell.state)) return true;
-    }
-    return false;
   }
 
   /** Whether a transaction was unlocked before all others forgot its final tid. */

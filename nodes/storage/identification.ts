@@ -118,7 +118,10 @@ export class Identification {
       : new ClientService(operation.context, { nid, connection });
     connection.setReceiver(clientToStorage(service));
     // The client may only have lost this node: what it has voted waits for the master's word.
-    connection.onClose(() => operation.transactions.abortOf(nid, { evenVoted: false }));
+    connection.onClose(() => {
+      if (this.#options.phases()?.operation !== operation) return;
+      operation.transactions.abortOf(nid, { evenVoted: false });
+    });
   }
 }
 

@@ -71,6 +71,7 @@ class StorageNode implements RunningNode {
   #backend: Backend | null = null;
   #listener: Listener | null = null;
   #phases: Phases | null = null;
+  #hasFailed = false;
 
   constructor(host: NodeHost, options: StorageOptions) {
     this.#host = host;
@@ -110,7 +111,8 @@ class StorageNode implements RunningNode {
       const identification = new Identification({
         cluster,
         peers: this.#peers,
-        phases: () => this.#phases,
+        // Nobody touches a database that has failed, be it only to take back what clients left.
+        phases: () => this.#hasFailed ? null : this.#phases,
       });
       this.#listener = await this.#endpoint.listen(bind, (peer) => identification.accept(peer));
     } catch (error) {
@@ -223,6 +225,7 @@ class StorageNode implements RunningNode {
 
   /** Ends because the node can't go on. What was not committed is lost, as in a crash. */
   #fail(error: unknown): void {
+    this.#hasFailed = true;
     this.#end(async (backend) => {
       try {
         await backend.close({ commit: false });

@@ -26,7 +26,7 @@ import type { Tid } from "../codec/ids.ts";
 import type { Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Backend } from "./backend/backend.ts";
-import { then, unawaited } from "./backend/eventual.ts";
+import { type Eventual, then, unawaited } from "./backend/eventual.ts";
 import { Background } from "./background.ts";
 import { Checker } from "./checking/checker.ts";
 import { type DamagedCellError, reportDamage } from "./checking/damage.ts";
@@ -92,6 +92,10 @@ export class Operation implements MasterToStorageOperation {
   /** Makes the database ready for operation, and tells the master when it is. */
   async start({ backup }: { readonly backup: boolean }): Promise<void> {
     const { assignment, options: { master } } = this.#session;
+    if (this.#backend.settings.truncateTid !== null) {
+      await this.#truncate();
+      if (this.#isOver) return;
+    }
     const outdated = assignment.offsets((state) => state === "OUT_OF_DATE");
     this.#replicator.mark(outdated);
     // What verification did not finish is worthless from now on.
@@ -102,6 +106,15 @@ export class Operation implements MasterToStorageOperation {
     if (this.#isOver) return;
     master.notify(NotifyReady, {});
     this.#replicator.ask(outdated);
+  }
+
+  /**
+   * Does what was decided while this node was away, and done by all others: what it has beyond that
+   * is of a history that was given up. Its cells are out of date, and get what came since.
+   */
+  #truncate(): Eventual<void> {
+    const { maintenance } = this.#backend;
+    return maintenance.truncate(this.#session.assignment.offsets(() => true));
   }
 
   /** Ends operation: nothing is remembered of it but what is on disk. */

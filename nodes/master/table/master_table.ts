@@ -89,6 +89,13 @@ export class MasterTable {
     return this.#table.cell(offset, nid);
   }
 
+  /** Whether a node has a cell that can be read. */
+  hasReadableCells(nid: Nid): boolean {
+    return this.toRows().some(({ cells }) =>
+      cells.some((cell) => cell.nid === nid && isReadable(cell.state))
+    );
+  }
+
   /** The ids of all nodes that have cells. */
   nodeIds(): Set<Nid> {
     return this.#table.nodeIds();
