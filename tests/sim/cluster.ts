@@ -1,20 +1,27 @@
-/** A cluster in a simulated world: a master, storages, an admin, clients, and a control tool. */
+/**
+ * A cluster in a simulated world: masters, storages, an admin, clients, and a control tool. What
+ * takes time either lets the world go on until it is done, for tests that do one thing after the
+ * other, or is a promise (`launch`, `ask`, `comeTo…`), for what goes on side by side.
+ */
 
-import { type Codecs, type Row, SetClusterState } from "../../gen/packets.ts";
+import { type Codecs, SetClusterState } from "../../gen/packets.ts";
 import * as p from "../../gen/packets.ts";
 import { startAdmin } from "../../nodes/admin/node.ts";
 import { type Client, openClient } from "../../nodes/client/client.ts";
 import type { ClientOptions } from "../../nodes/client/options.ts";
 import { Endpoint } from "../../nodes/cluster/endpoint.ts";
 import type { NodeOptions, RunningNode } from "../../nodes/cluster/node.ts";
+import { type Nid, nid as asNid } from "../../nodes/codec/ids.ts";
 import type { RequestType } from "../../nodes/codec/packet.ts";
-import type { Address, SqlRow } from "../../nodes/host/host.ts";
+import { NeoError } from "../../nodes/errors.ts";
+import type { Address, NodeHost, SqlRow } from "../../nodes/host/host.ts";
 import { startMaster } from "../../nodes/master/node.ts";
 import { startStorage } from "../../nodes/storage/node.ts";
 import { SimulatedWorld } from "./world.ts";
 
 const CLUSTER = "simulated";
-const DATABASE = "/neo.sqlite";
+/** Where storages have their databases. */
+export const DATABASE = "/neo.sqlite";
 const MASTER_PORT = 10_000;
 const STORAGE_PORT = 20_000;
 const ADMIN_PORT = 9_999;
@@ -24,9 +31,13 @@ const LOOK_MS = 200;
 const NEWS_MS = 500;
 /** Virtual time that a cluster may take to come to a state. */
 const WAIT_LIMIT_MS = 120_000;
+/** How long somebody waits for the answer to an order. */
+const ANSWER_LIMIT_MS = 10_000;
 
 export interface SimulatedClusterOptions {
   readonly seed: number;
+  /** One where absent. */
+  readonly masters?: number;
   readonly storages: number;
   readonly partitions: number;
   readonly replicas: number;
@@ -36,25 +47,51 @@ export class SimulatedCluster {
   readonly world: SimulatedWorld;
   readonly #options: SimulatedClusterOptions;
   readonly #nodes = new Map<string, RunningNode>();
+  /** The hosts of all nodes that the cluster should have. */
+  readonly #names = new Set<string>();
+  #storages: number;
 
   private constructor(options: SimulatedClusterOptions) {
     this.#options = options;
+    this.#storages = options.storages;
     this.world = new SimulatedWorld(options.seed);
+    for (const name of this.masterNames) this.#names.add(name);
+    this.#names.add("admin");
+    for (let number = 1; number <= options.storages; number++) this.#names.add(storageName(number));
   }
 
   /** Starts all nodes, and waits until the cluster is running and each cell is complete. */
   static async start(options: SimulatedClusterOptions): Promise<SimulatedCluster> {
     const cluster = new SimulatedCluster(options);
-    await cluster.startMaster();
-    await cluster.startAdmin();
-    for (let number = 1; number <= options.storages; number++) await cluster.startStorage(number);
+    for (const name of cluster.names) await cluster.world.run(cluster.launch(name));
     await cluster.untilState("RUNNING");
     await cluster.untilComplete();
     return cluster;
   }
 
+  /** The hosts of all nodes that the cluster should have. */
+  get names(): readonly string[] {
+    return [...this.#names];
+  }
+
+  /** The hosts of the masters; the first is `master`. */
+  get masterNames(): readonly string[] {
+    const { masters = 1 } = this.#options;
+    return Array.from({ length: masters }, (_, at) => at === 0 ? "master" : `master${at + 1}`);
+  }
+
+  /** The hosts of the storages. */
+  get storageNames(): readonly string[] {
+    return this.names.filter((name) => name.startsWith("storage"));
+  }
+
+  /** Where the first master listens. */
   get master(): Address {
-    return { host: this.world.host("master").ip, port: MASTER_PORT };
+    return this.#masterAt("master");
+  }
+
+  #masterAt(name: string): Address {
+    return { host: this.world.host(name).ip, port: MASTER_PORT };
   }
 
   get admin(): Address {
@@ -63,45 +100,90 @@ export class SimulatedCluster {
 
   /** Where a storage listens, by its number. */
   storage(number: number): Address {
-    return { host: this.world.host(`storage${number}`).ip, port: STORAGE_PORT };
+    return this.#storageAt(storageName(number));
+  }
+
+  #storageAt(name: string): Address {
+    return { host: this.world.host(name).ip, port: STORAGE_PORT };
+  }
+
+  /** Whether a node was started and has not ended since. */
+  isUp(name: string): boolean {
+    return this.#nodes.has(name);
   }
 
   async startMaster(): Promise<void> {
-    const { partitions, replicas, storages } = this.#options;
-    await this.#start("master", () =>
-      startMaster(this.world.host("master"), {
-        ...this.#nodeOptions(this.master),
-        partitions,
-        replicas,
-        autostart: storages,
-        upstream: null,
-      }));
+    await this.world.run(this.launch("master"));
   }
 
   async startAdmin(): Promise<void> {
-    const host = this.world.host("admin");
-    await this.#start(
-      "admin",
-      () => startAdmin(host, this.#nodeOptions(this.admin)),
-    );
+    await this.world.run(this.launch("admin"));
   }
 
   /** Starts a storage by its number, on the database that it had before. */
   async startStorage(number: number): Promise<void> {
-    const host = this.world.host(`storage${number}`);
-    await this.#start(host.hostname, () =>
-      startStorage(host, {
-        ...this.#nodeOptions(this.storage(number)),
-        database: { adapter: "SQLite", path: DATABASE },
-        dedup: false,
-        dropPartitions: false,
-      }));
+    await this.world.run(this.launch(storageName(number)));
+  }
+
+  /** Makes room for one more storage. Returns the name of its host. */
+  addStorage(): string {
+    const name = storageName(++this.#storages);
+    this.#names.add(name);
+    return name;
+  }
+
+  /** A storage is gone for good, with its disk; the cluster has to do without it. */
+  destroy(name: string): void {
+    this.#nodes.delete(name);
+    this.#names.delete(name);
+    this.world.destroy(name);
+  }
+
+  /** Starts a node by the name of its host, unless it runs. */
+  async launch(name: string): Promise<void> {
+    if (this.#nodes.has(name)) return;
+    const host = this.world.host(name);
+    // Whoever is killed while he starts will never have started.
+    const node = await Promise.race([this.#tryToStart(name, host), host.died]);
+    if (node === undefined || !host.alive) return;
+    this.#nodes.set(name, node);
+    const over = (how: string) => {
+      this.world.record(name, how);
+      if (this.#nodes.get(name) === node) this.#nodes.delete(name);
+    };
+    node.ended.then(() => over("has ended"), (error) => over(`has failed: ${error}`));
+  }
+
+  /** Starts a node; one whose disk is full can't. */
+  async #tryToStart(name: string, host: NodeHost): Promise<RunningNode | undefined> {
+    try {
+      return await this.#starting(name, host);
+    } catch (error) {
+      if (!(error instanceof NeoError)) throw error;
+      this.world.record(name, `could not start: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  #starting(name: string, host: NodeHost): Promise<RunningNode> {
+    const { partitions, replicas, storages } = this.#options;
+    if (name === "admin") return startAdmin(host, this.#nodeOptions(this.admin));
+    if (this.masterNames.includes(name)) {
+      const options = { partitions, replicas, autostart: storages, upstream: null };
+      return startMaster(host, { ...this.#nodeOptions(this.#masterAt(name)), ...options });
+    }
+    return startStorage(host, {
+      ...this.#nodeOptions(this.#storageAt(name)),
+      database: { adapter: "SQLite", path: DATABASE },
+      dedup: false,
+      dropPartitions: false,
+    });
   }
 
   #nodeOptions(bind: Address): NodeOptions {
     return {
       cluster: CLUSTER,
-      masters: [this.master],
+      masters: this.#masters(),
       bind,
       tls: null,
       dynamicMasterList: null,
@@ -109,24 +191,21 @@ export class SimulatedCluster {
     };
   }
 
-  async #start(name: string, start: () => Promise<RunningNode>): Promise<void> {
-    const node = await this.world.run(start());
-    if (node === undefined) throw new Error(`${name} did not start`);
-    this.#nodes.set(name, node);
-    node.ended.then(
-      () => this.world.record(name, "has ended"),
-      (error) => this.world.record(name, `has failed: ${error}`),
-    );
+  #masters(): Address[] {
+    return this.masterNames.map((name) => this.#masterAt(name));
   }
 
   /** Opens a client on a host of its own. */
   async client(name: string, options: ClientOptions = {}): Promise<Client> {
-    const cluster = { cluster: CLUSTER, masters: [this.master], tls: null };
-    const client = await this.world.run(
-      openClient(this.world.host(name), { ...options, ...cluster }),
-    );
+    const client = await this.world.run(this.open(name, options));
     if (client === undefined) throw new Error(`${name} was not opened`);
     return client;
+  }
+
+  /** Opens a client, while the world goes on. */
+  open(name: string, options: ClientOptions = {}): Promise<Client> {
+    const cluster = { cluster: CLUSTER, masters: this.#masters(), tls: null };
+    return openClient(this.world.host(name), { ...options, ...cluster });
   }
 
   /** Kills the machine of a node. */
@@ -148,57 +227,93 @@ export class SimulatedCluster {
     }
   }
 
+  /** Asks the admin; undefined when it can't do what it is asked for now, or does not answer. */
+  async ask<T, A>(type: RequestType<T, A, Codecs>, packet: T): Promise<A | undefined> {
+    try {
+      const late = this.world.sleep(ANSWER_LIMIT_MS).then(() => undefined);
+      return await Promise.race([this.control(type, packet), late]);
+    } catch (error) {
+      if (!(error instanceof NeoError)) throw error;
+      this.world.record("ctl", `${type.name}: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  /** The partition table as the admin knows it; undefined when it knows none. */
+  async table(): Promise<readonly p.Row[] | undefined> {
+    const range = { minOffset: 0, maxOffset: 0, nid: null };
+    return (await this.ask(p.AskPartitionList, range))?.rows;
+  }
+
+  /** The cluster's state as the admin knows it; undefined when it knows none. */
+  async state(): Promise<p.ClusterState | null | undefined> {
+    return (await this.ask(p.AskClusterState, {}))?.state;
+  }
+
   /** Waits until the cluster is in a state. */
   async untilState(state: p.ClusterState): Promise<void> {
-    await this.#until(async () => (await this.control(p.AskClusterState, {})).state === state);
+    await this.world.run(this.comeTo(async () => await this.state() === state));
   }
 
   /** Waits until each storage has all cells that it should have, complete. */
   async untilComplete(): Promise<void> {
-    const { partitions, replicas, storages } = this.#options;
-    const copies = Math.min(storages, replicas + 1);
     await this.world.runFor(NEWS_MS);
-    await this.#until(async () => {
-      const { rows } = await this.control(p.AskPartitionList, {
-        minOffset: 0,
-        maxOffset: 0,
-        nid: null,
-      });
-      return rows.length === partitions && rows.every((row) => isComplete(row, copies));
-    });
+    await this.world.run(this.comeTo(() => this.isComplete()));
   }
 
-  async #until(isSo: () => Promise<boolean>): Promise<void> {
-    const endMs = this.world.clock.nowMs + WAIT_LIMIT_MS;
+  /** Resolves once the cluster is in the state that is wanted. */
+  async comeTo(isSo: () => Promise<boolean>, limitMs = WAIT_LIMIT_MS): Promise<void> {
+    const endMs = this.world.clock.nowMs + limitMs;
     while (this.world.clock.nowMs < endMs) {
-      // The admin refuses while it has no primary master.
-      if (await this.world.run(isSo().catch(() => false))) return;
-      await this.world.runFor(LOOK_MS);
+      if (await isSo()) return;
+      await this.world.sleep(LOOK_MS);
     }
-    throw this.world.stuck("the cluster does not come to a state that was waited for");
+    throw this.world.stuck(`the cluster did not come to what was waited for in ${limitMs} ms`);
+  }
+
+  /** Whether each partition has as many cells as it should have, and all can be read. */
+  async isComplete(): Promise<boolean> {
+    const { partitions, replicas } = this.#options;
+    const copies = Math.min(this.storageNames.length, replicas + 1);
+    const rows = await this.table();
+    return rows?.length === partitions && rows.every((row) => isComplete(row, copies));
   }
 
   /** Stops the cluster in order, and waits until all nodes have ended. */
   async stop(): Promise<void> {
-    await this.world.run(this.control(SetClusterState, { state: "STOPPING" }).catch(() => null));
-    const ends = ["master", ...this.#storageNames()].map((name) => this.#nodes.get(name)?.ended);
+    const running = new Map(this.#nodes);
+    await this.world.run(this.ask(SetClusterState, { state: "STOPPING" }));
+    const ends = [...running].filter(([name]) => name !== "admin").map(([, node]) => node.ended);
     await this.world.run(Promise.all(ends));
-    await this.world.run(Promise.all([this.#nodes.get("admin")?.stop()]));
-  }
-
-  #storageNames(): string[] {
-    return Array.from({ length: this.#options.storages }, (_, at) => `storage${at + 1}`);
+    await this.world.run(Promise.all([running.get("admin")?.stop()]));
   }
 
   /** Rows of a stopped storage's database. */
   rows(storage: number, sql: string): SqlRow[] {
-    const { database } = this.world.host(`storage${storage}`).openDatabase(DATABASE);
+    return this.rowsOf(storageName(storage), sql);
+  }
+
+  /** Rows of a stopped storage's database, by the name of its host. */
+  rowsOf(name: string, sql: string): SqlRow[] {
+    const { database } = this.world.host(name).openDatabase(DATABASE);
     const rows = database.prepare(sql).all();
     database.close();
     return rows;
   }
+
+  /** The id of a stopped storage; null for one that was never given any. */
+  nidOf(name: string): Nid | null {
+    const tables = "SELECT name FROM sqlite_master WHERE name = 'config'";
+    if (this.rowsOf(name, tables).length === 0) return null;
+    const [row] = this.rowsOf(name, "SELECT value FROM config WHERE name = 'nid'");
+    return row === undefined ? null : asNid(Number(row.value));
+  }
 }
 
-function isComplete({ cells }: Row, copies: number): boolean {
+function storageName(number: number): string {
+  return `storage${number}`;
+}
+
+function isComplete({ cells }: p.Row, copies: number): boolean {
   return cells.length === copies && cells.every(({ state }) => state === "UP_TO_DATE");
 }

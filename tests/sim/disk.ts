@@ -18,6 +18,8 @@ export interface DiskWorld {
 }
 
 export class Disk {
+  /** Whether there is no room: what is written from now on fails, be it now or at its flush. */
+  isFull = false;
   readonly files = new Map<string, string>();
   readonly #images = new Map<string, Uint8Array>();
   readonly #open = new Map<string, SimulatedDatabase>();
@@ -28,6 +30,7 @@ export class Disk {
     const database = new SimulatedDatabase({
       image: this.#images.get(path) ?? null,
       world,
+      isFull: () => this.isFull,
       durable: (image) => this.#images.set(path, image),
       closed: () => this.#open.delete(path),
     });
@@ -49,6 +52,7 @@ export class Disk {
 interface DatabaseOptions {
   readonly image: Uint8Array | null;
   readonly world: DiskWorld;
+  isFull(): boolean;
   durable(image: Uint8Array): void;
   closed(): void;
 }
@@ -85,6 +89,8 @@ class SimulatedDatabase implements SqlDatabase {
     return {
       run: (...parameters) => {
         this.#look();
+        // Small changes still fit into pages that are there.
+        if (this.#options.isFull() && this.#options.world.oneIn(4)) throw full();
         this.#isChanged = true;
         return statement.run(...parameters);
       },
@@ -109,6 +115,7 @@ class SimulatedDatabase implements SqlDatabase {
     this.#look();
     const image = this.#committed;
     await this.#options.world.flushed();
+    if (this.#options.isFull()) throw full();
     if (!this.#closed) this.#options.durable(image);
   }
 
@@ -117,7 +124,7 @@ class SimulatedDatabase implements SqlDatabase {
     this.#closed = true;
     if (this.#database.isTransaction) this.exec("ROLLBACK");
     this.#look();
-    this.#options.durable(this.#committed);
+    if (!this.#options.isFull()) this.#options.durable(this.#committed);
     this.#database.close();
     this.#options.closed();
   }
@@ -130,4 +137,8 @@ class SimulatedDatabase implements SqlDatabase {
     this.#database.close();
     return this.#committed;
   }
+}
+
+function full(): DatabaseError {
+  return new DatabaseError("database or disk is full");
 }

@@ -17,6 +17,7 @@ import type {
   TlsIdentity,
 } from "../../nodes/host/host.ts";
 import type { Clock } from "./clock.ts";
+import type { Conditions } from "./conditions.ts";
 import type { Disk } from "./disk.ts";
 import type { Internet, NetworkUser } from "./network.ts";
 import type { Random } from "./random.ts";
@@ -36,6 +37,7 @@ export interface HostWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly internet: Internet;
+  readonly conditions: Conditions;
   /** Writes a line into the log of all events. */
   record(host: string, text: string): void;
 }
@@ -54,6 +56,7 @@ export class SimulatedHost implements NodeHost, NetworkUser {
   readonly #disk: Disk;
   readonly #startMs: number;
   readonly #subscriptions = new Set<Subscription>();
+  readonly #died = Promise.withResolvers<void>();
   #alive = true;
 
   /**
@@ -69,6 +72,11 @@ export class SimulatedHost implements NodeHost, NetworkUser {
         if (this.#alive) world.record(hostname, `${level} ${module}: ${message}`);
       },
     };
+  }
+
+  /** Resolves when the process was killed. */
+  get died(): Promise<void> {
+    return this.#died.promise;
   }
 
   get alive(): boolean {
@@ -93,9 +101,19 @@ export class SimulatedHost implements NodeHost, NetworkUser {
   }
 
   #at(timeMs: number, callback: () => void): Timer {
-    return this.#world.clock.at(timeMs, () => {
-      if (this.#alive) callback();
-    });
+    const { clock, conditions } = this.#world;
+    let isCancelled = false;
+    const fire = () => {
+      if (this.#alive && !isCancelled) callback();
+    };
+    const timer = clock.at(timeMs, () => conditions.fire(this.ip, fire));
+    return {
+      cancel: () => {
+        // A process that stands still may have it waiting.
+        isCancelled = true;
+        timer.cancel();
+      },
+    };
   }
 
   random(): number {
@@ -120,12 +138,13 @@ export class SimulatedHost implements NodeHost, NetworkUser {
   }
 
   openDatabase(path: string): { readonly database: SqlDatabase; readonly device: string } {
-    const { clock, random } = this.#world;
+    const { clock, random, conditions } = this.#world;
     const database = this.#disk.open(path, {
       flushed: () =>
         new Promise((resolve) => {
           const { low, high } = random.oneIn(SLOW_FLUSH_ONE_IN) ? SLOW_FLUSH_MS : FLUSH_MS;
-          this.#at(clock.nowMs + random.between(low, high), resolve);
+          const slowness = conditions.slowness(this.ip);
+          this.#at(clock.nowMs + random.between(low, high) * slowness, resolve);
         }),
       oneIn: (count) => this.#world.random.oneIn(count),
     });
@@ -162,9 +181,15 @@ export class SimulatedHost implements NodeHost, NetworkUser {
     }
   }
 
+  /** Whether the disk has no room: nothing can be written to its databases. */
+  set diskFull(isFull: boolean) {
+    this.#disk.isFull = isFull;
+  }
+
   /** Kills the process and the machine below it: commits that were not flushed may be lost. */
   kill(): void {
     this.#alive = false;
+    this.#died.resolve();
     this.#subscriptions.clear();
     this.#world.internet.forget(this);
     this.#disk.crash({

@@ -10,6 +10,8 @@ import { connectedPair, type SimulatedSocket, type SocketWorld } from "./socket.
 
 /** The first port that is given to who asks for any. */
 const FIRST_FREE_PORT = 40_000;
+/** How long somebody waits for an answer to his wish to connect. */
+const CONNECT_LIMIT_MS = 60_000;
 
 type ListenEvents = Parameters<Network["listen"]>[1];
 
@@ -70,38 +72,57 @@ export class Internet {
     });
   }
 
+  /** The connecting end is told on the way back, unless its process was killed meanwhile. */
   #connect(user: NetworkUser, authority: string | null, address: Address): Promise<Socket> {
     const { clock } = this.#world;
     const local = { host: user.ip, port: this.#nextPort++ };
     return new Promise((resolve, reject) => {
-      const later = (callback: () => void) => {
-        clock.at(clock.nowMs + this.#world.delayMs(), callback);
+      let isOver = false;
+      const refuse = (reason: string) => {
+        if (isOver || !user.alive) return;
+        isOver = true;
+        reject(new NetworkError(`cannot connect to ${addressText(address)}: ${reason}`));
       };
-      later(() => {
+      const timer = clock.at(clock.nowMs + CONNECT_LIMIT_MS, () => refuse("timed out"));
+      this.#pass(local, address, () => {
         const found = this.#listening.get(addressText(address));
-        const reason = found === undefined
-          ? "connection refused"
-          : found.authority !== authority
-          ? "the TLS handshake failed"
-          : null;
-        if (found === undefined || reason !== null) {
-          if (found !== undefined && reason !== null) found.events.refused(local, reason);
-          later(() => {
-            if (!user.alive) return;
-            reject(new NetworkError(`cannot connect to ${addressText(address)}: ${reason}`));
+        if (found === undefined || found.authority !== authority) {
+          const reason = found === undefined ? "connection refused" : "the TLS handshake failed";
+          found?.events.refused(local, reason);
+          return this.#pass(address, local, () => {
+            timer.cancel();
+            refuse(reason);
           });
-          return;
         }
-        const [ours, theirs] = connectedPair(this.#world, local, address);
-        found.owner.sockets.add(theirs);
-        user.sockets.add(ours);
-        // The connecting process was killed meanwhile.
-        if (!user.alive) ours.vanish();
-        later(() => {
+        const ours = this.#accept(found, user, local, address);
+        this.#pass(address, local, () => {
+          timer.cancel();
+          if (isOver) return ours.vanish();
+          isOver = true;
           if (user.alive) resolve(ours);
         });
-        found.events.accepted(theirs);
       });
     });
+  }
+
+  #accept(
+    { owner, events }: Listening,
+    user: NetworkUser,
+    local: Address,
+    address: Address,
+  ): SimulatedSocket {
+    const [ours, theirs] = connectedPair(this.#world, local, address);
+    owner.sockets.add(theirs);
+    user.sockets.add(ours);
+    // The connecting process was killed meanwhile.
+    if (!user.alive) ours.vanish();
+    events.accepted(theirs);
+    return ours;
+  }
+
+  #pass(from: Address, to: Address, arrive: () => void): void {
+    const { clock, conditions } = this.#world;
+    const atMs = clock.nowMs + this.#world.delayMs(from.host, to.host);
+    conditions.pass(from.host, to.host, { atMs, arrive });
   }
 }

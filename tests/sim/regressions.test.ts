@@ -1,12 +1,21 @@
 /** Faults that runs have found, each in the smallest scene that shows it. */
 
 import assert from "node:assert/strict";
-import { AskPartitionList, TweakPartitionTable } from "../../gen/packets.ts";
-import { StorageLostError, UndoError } from "../../nodes/client/errors.ts";
-import { type Oid, partitionOf, type Tid, tid as asTid, ZERO_TID } from "../../nodes/codec/ids.ts";
+import { AskNodeList, AskPartitionList, Truncate, TweakPartitionTable } from "../../gen/packets.ts";
+import type { Client } from "../../nodes/client/client.ts";
+import { StorageError, StorageLostError, UndoError } from "../../nodes/client/errors.ts";
+import {
+  hexId,
+  type Oid,
+  partitionOf,
+  type Tid,
+  tid as asTid,
+  ZERO_TID,
+} from "../../nodes/codec/ids.ts";
 import { View } from "../../nodes/client/view.ts";
 import { ClientService } from "../../nodes/storage/clients/client_service.ts";
-import { SimulatedCluster } from "./cluster.ts";
+import { Initialization } from "../../nodes/storage/initialization.ts";
+import { DATABASE, SimulatedCluster } from "./cluster.ts";
 import { replace } from "./mutants/plant.ts";
 
 Deno.test("a write that no storage has locked is not committed", async () => {
@@ -126,5 +135,163 @@ Deno.test("a cache does not answer for a time that its client has not heard of y
   })());
   await writer.close();
   await reader.close();
+  await cluster.stop();
+});
+
+/** Stores something in each partition. Returns the objects. */
+async function fill(client: Client, partitions: number): Promise<Oid[]> {
+  return await client.transact(async (tx) => {
+    const oids: Oid[] = [];
+    while (oids.length < partitions) oids.push(await tx.create(new Uint8Array([oids.length])));
+    return oids;
+  });
+}
+
+Deno.test("a blank storage does not stand for the one whose id it was given", async () => {
+  // A master that does not know the table yet gives a new storage the first id.
+  const cluster = await SimulatedCluster.start({
+    seed: 1,
+    storages: 2,
+    partitions: 2,
+    replicas: 0,
+  });
+  const { world } = cluster;
+  let client = await cluster.client("client1");
+  const oids = await world.run(fill(client, 2)) ?? [];
+  await client.close();
+  for (const name of ["master", "storage1", "storage2"]) cluster.crash(name);
+  await cluster.startMaster();
+  const added = cluster.addStorage();
+  await world.run(cluster.launch(added));
+  await world.runFor(2000);
+  await cluster.startStorage(2);
+  await world.runFor(2000);
+  assert.equal(await world.run(cluster.state()), "RECOVERING");
+  await cluster.startStorage(1);
+  await cluster.untilState("RUNNING");
+  client = await cluster.client("client2");
+  for (const [at, oid] of oids.entries()) {
+    assert.deepEqual([...(await world.run(client.load(oid)))?.data ?? []], [at]);
+  }
+  // It comes in under another id.
+  await world.run(cluster.comeTo(async () => {
+    const { nodes } = await cluster.ask(AskNodeList, { nodeType: "STORAGE" }) ?? { nodes: [] };
+    return nodes.length === 3 && nodes.some(({ state }) => state === "PENDING");
+  }));
+  await client.close();
+  await cluster.stop();
+});
+
+/** Makes three transactions. Returns the first one's id. */
+async function threeTransactions(cluster: SimulatedCluster): Promise<Tid> {
+  const client = await cluster.client("client1");
+  const tids: Tid[] = [];
+  const committed = (tid: Tid) => void tids.push(tid);
+  await cluster.world.run((async () => {
+    for (const value of [1, 2, 3]) {
+      await client.transact((tx) => tx.create(new Uint8Array([value])), { committed });
+    }
+  })());
+  await client.close();
+  const [first] = tids;
+  assert.ok(first !== undefined);
+  return first;
+}
+
+const REPLICATED = { seed: 1, storages: 2, partitions: 1, replicas: 1 } as const;
+const COUNT = "SELECT (SELECT COUNT(*) FROM obj) + (SELECT COUNT(*) FROM trans) AS count";
+
+Deno.test("a storage that was lost while it truncated brings nothing back", async () => {
+  const cluster = await SimulatedCluster.start(REPLICATED);
+  const { world } = cluster;
+  const tid = await threeTransactions(cluster);
+  let orders = 0;
+  const put = replace(
+    Initialization,
+    "askLastIDs",
+    ({ args, proceed }) => ++orders === 2 ? new Promise(() => {}) : proceed(...args),
+  );
+  const from = world.eventLog.length;
+  await world.run(cluster.ask(Truncate, { tid }));
+  await world.runFor(1000);
+  put();
+  // One has done it; the other one was told to, and has not.
+  const answer = world.eventLog.slice(from).find((line) => line.includes("AnswerLastIDs")) ?? "";
+  const late = answer.includes(world.host("storage1").ip) ? 2 : 1;
+  cluster.crash(`storage${late}`);
+  await cluster.untilState("RUNNING");
+  await cluster.startStorage(late);
+  await cluster.untilComplete();
+  await cluster.stop();
+  assert.deepEqual([1, 2].map((storage) => cluster.rows(storage, COUNT)[0]?.count), [2n, 2n]);
+});
+
+for (const told of [1, 2]) {
+  Deno.test(`all truncate when only storage ${told} was told before the cluster died`, async () => {
+    const cluster = await SimulatedCluster.start(REPLICATED);
+    const tid = await threeTransactions(cluster);
+    await cluster.stop();
+    const { database } = cluster.world.host(`storage${told}`).openDatabase(DATABASE);
+    database.exec(`INSERT INTO config VALUES ('truncate_tid', '${hexId(tid)}')`);
+    database.close();
+    for (const name of cluster.names) await cluster.world.run(cluster.launch(name));
+    await cluster.untilState("RUNNING");
+    await cluster.untilComplete();
+    await cluster.stop();
+    assert.deepEqual([1, 2].map((storage) => cluster.rows(storage, COUNT)[0]?.count), [2n, 2n]);
+  });
+}
+
+Deno.test("undoing ends when there is no storage left that could be asked", async () => {
+  const cluster = await SimulatedCluster.start({
+    seed: 1,
+    storages: 1,
+    partitions: 1,
+    replicas: 0,
+  });
+  const { world } = cluster;
+  const client = await cluster.client("client1");
+  let undone: Tid | null = null;
+  await world.run(client.transact((tx) => tx.create(new Uint8Array([1])), {
+    committed: (tid) => undone = tid,
+  }));
+  const tx = await world.run(client.begin());
+  assert.ok(tx !== undefined && undone !== null);
+  await world.run(
+    tx.store(await world.run(client.newOid()) ?? assert.fail(), { data: new Uint8Array() }),
+  );
+  const { ip } = world.host("storage1");
+  for (const socket of world.host("client1").sockets) {
+    if (socket.remote.host === ip) socket.destroy();
+  }
+  await world.runFor(1000);
+  await world.run(assert.rejects(tx.undo(undone), StorageError));
+  tx.abort();
+  await client.close();
+  await cluster.stop();
+});
+
+Deno.test("a storage whose disk is full ends, and starts again when there is room", async () => {
+  const cluster = await SimulatedCluster.start({
+    seed: 1,
+    storages: 1,
+    partitions: 1,
+    replicas: 0,
+  });
+  const { world } = cluster;
+  const client = await cluster.client("client1");
+  const [oid] = await world.run(fill(client, 1)) ?? [];
+  assert.ok(oid !== undefined);
+  world.host("storage1").diskFull = true;
+  const late = world.run(client.transact(async (tx) => {
+    await tx.load(oid);
+    tx.store(oid, new Uint8Array([2]));
+  }));
+  await world.run(() => !cluster.isUp("storage1"));
+  world.host("storage1").diskFull = false;
+  await cluster.startStorage(1);
+  await late;
+  assert.deepEqual([...(await world.run(client.load(oid)))?.data ?? []], [2]);
+  await client.close();
   await cluster.stop();
 });

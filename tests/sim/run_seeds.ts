@@ -1,12 +1,12 @@
 /**
  * Plays runs with many seeds: `deno task sim --seeds 1000`, from `--first 1` on, or a single one
  * with `--seed 7`. Options that would follow from the seed can be given as well, such as
- * `--workload ring --faults storage`.
+ * `--workload ring --faults storage`. `--log FILE` writes down all that happened in the last run.
  */
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { FAULTS, WORKLOAD_NAMES } from "./runs/options.ts";
+import { FAULTS, FINALES, WORKLOAD_NAMES } from "./runs/options.ts";
 import { type GivenOptions, playSeeds, reportText, textOf } from "./runs/seeds.ts";
 
 const count = z.coerce.number().int().nonnegative().optional();
@@ -17,6 +17,8 @@ const schema = z.object({
   first: count,
   workload: z.enum(WORKLOAD_NAMES).optional(),
   faults: z.enum(FAULTS).optional(),
+  finale: z.enum(FINALES).optional(),
+  masters: count,
   storages: count,
   partitions: count,
   replicas: count,
@@ -25,6 +27,7 @@ const schema = z.object({
   steps: count,
   cacheBytes: count,
   pauseMs: count,
+  log: z.string().optional(),
 }).strict();
 
 const DEFAULT_SEEDS = 100;
@@ -38,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(z.prettifyError(parsed.error));
     return 2;
   }
-  const { seeds = DEFAULT_SEEDS, seed, first = 1, ...rest } = parsed.data;
+  const { seeds = DEFAULT_SEEDS, seed, first = 1, log, ...rest } = parsed.data;
   const given: GivenOptions = Object.fromEntries(
     Object.entries(rest).filter(([, value]) => value !== undefined),
   );
@@ -46,6 +49,9 @@ async function main(args: readonly string[]): Promise<number> {
   const started = performance.now();
   const report = await playSeeds(chosen, {
     given,
+    logged: (lines) => {
+      if (log !== undefined) Deno.writeTextFileSync(log, lines.join("\n"));
+    },
     played: (options, counts) => {
       if (chosen.length === 1) console.log(`${textOf({ ...options })}\n${textOf(counts)}`);
     },

@@ -6,6 +6,7 @@
 
 import type { Address, Socket, SocketEvents, Timer } from "../../nodes/host/host.ts";
 import type { Clock } from "./clock.ts";
+import type { Conditions } from "./conditions.ts";
 import type { Random } from "./random.ts";
 
 /** Bytes that can be on their way, or wait for a receiver that does not read. */
@@ -21,8 +22,9 @@ const SPLIT_ONE_IN = 4;
 export interface SocketWorld {
   readonly clock: Clock;
   readonly random: Random;
-  /** How long something takes on its way, for this once. */
-  delayMs(): number;
+  /** How long something takes on its way from one machine to another, for this once. */
+  delayMs(from: string, to: string): number;
+  readonly conditions: Conditions;
   /** Told of all bytes that a socket sends. */
   sent(from: Address, to: Address, bytes: Uint8Array): void;
 }
@@ -118,10 +120,17 @@ export class SimulatedSocket implements Socket {
     const hasUnread = this.#arrived.length > 0;
     this.#finish();
     this.#soon(() => this.#events?.closed(null));
-    this.#world.clock.at(this.#arrivalMs(), () => {
+    this.#pass(() => {
       if (hasUnread) this.#peer?.reset();
       else this.#peer?.ended();
     });
+  }
+
+  /** Nothing was heard of the peer for too long: this end gives up, and nobody is told there. */
+  timeOut(): void {
+    if (this.#over) return;
+    this.#finish();
+    this.#soon(() => this.#events?.closed(null));
   }
 
   /** The process is gone: its kernel closes the connection, and nobody here is told. */
@@ -153,13 +162,20 @@ export class SimulatedSocket implements Socket {
   /** When what is sent now arrives: never before what was sent earlier. */
   #arrivalMs(): number {
     const { clock } = this.#world;
-    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, clock.nowMs + this.#world.delayMs());
+    const delayMs = this.#world.delayMs(this.local.host, this.remote.host);
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, clock.nowMs + delayMs);
     return this.#lastArrivalMs;
+  }
+
+  /** Lets something happen at the peer, after all that was sent before. */
+  #pass(arrive: () => void): void {
+    const { conditions } = this.#world;
+    conditions.pass(this.local.host, this.remote.host, { atMs: this.#arrivalMs(), arrive });
   }
 
   /** Hands to the network what its window has room for. */
   #send(): void {
-    const { clock, random } = this.#world;
+    const { random } = this.#world;
     while (this.#windowBytes > 0) {
       const chunk = this.#unsent.shift();
       if (chunk === undefined) break;
@@ -169,7 +185,7 @@ export class SimulatedSocket implements Socket {
       this.#unsentBytes -= length;
       this.#windowBytes -= length;
       const piece = chunk.slice(0, length);
-      clock.at(this.#arrivalMs(), () => this.#peer?.arrive(piece));
+      this.#pass(() => this.#peer?.arrive(piece));
     }
     if (this.#unsentBytes > 0) return;
     if (this.#awaitsDrain) {
@@ -179,7 +195,7 @@ export class SimulatedSocket implements Socket {
       });
     }
     if (!this.#ending) return;
-    clock.at(this.#arrivalMs(), () => this.#peer?.ended());
+    this.#pass(() => this.#peer?.ended());
     // Once is enough.
     this.#windowBytes = 0;
   }
@@ -195,7 +211,7 @@ export class SimulatedSocket implements Socket {
   arrive(piece: Uint8Array): void {
     if (this.#over) {
       // Nobody is there any more: the sender is told.
-      this.#world.clock.at(this.#arrivalMs(), () => this.#peer?.reset());
+      this.#pass(() => this.#peer?.reset());
       return;
     }
     this.#arrived.push(piece);
@@ -236,8 +252,12 @@ export class SimulatedSocket implements Socket {
     const piece = this.#arrived.shift();
     if (piece !== undefined) {
       const peer = this.#peer;
-      this.#world.clock.at(this.#world.clock.nowMs + this.#world.delayMs(), () => {
-        peer?.taken(piece.length);
+      // That there is room again overtakes what this side has sent.
+      const { clock, conditions, delayMs } = this.#world;
+      const [here, there] = [this.local.host, this.remote.host];
+      conditions.pass(here, there, {
+        atMs: clock.nowMs + delayMs(here, there),
+        arrive: () => peer?.taken(piece.length),
       });
       this.#events.data(piece);
       if (this.#arrived.length > 0 || this.#peerEnded) this.#scheduleDelivery();
@@ -245,7 +265,7 @@ export class SimulatedSocket implements Socket {
       this.#finish();
       this.#events.closed(null);
       // An end is an end: what this side had not sent is lost, and the peer's side ends too.
-      this.#world.clock.at(this.#arrivalMs(), () => this.#peer?.ended());
+      this.#pass(() => this.#peer?.ended());
     }
   }
 }

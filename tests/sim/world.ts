@@ -10,6 +10,7 @@ import { setImmediate } from "node:timers";
 import type { Address } from "../../nodes/host/host.ts";
 import { addressText } from "../../nodes/wire/text.ts";
 import { Clock } from "./clock.ts";
+import { Conditions } from "./conditions.ts";
 import { Disk } from "./disk.ts";
 import { SimulatedHost } from "./host.ts";
 import { Internet } from "./network.ts";
@@ -30,6 +31,7 @@ export class SimulatedWorld {
   readonly clock = new Clock();
   readonly random: Random;
   readonly internet: Internet;
+  readonly conditions: Conditions;
   readonly #log: string[] = [];
   readonly #disks = new Map<string, Disk>();
   readonly #hosts = new Map<string, SimulatedHost>();
@@ -37,10 +39,12 @@ export class SimulatedWorld {
 
   constructor(seed: number) {
     this.random = new Random(seed);
+    this.conditions = new Conditions(this.clock, (a, b) => this.#timedOut(a, b));
     this.internet = new Internet({
       clock: this.clock,
       random: this.random,
-      delayMs: () => this.#delayMs(),
+      conditions: this.conditions,
+      delayMs: (from, to) => this.#delayMs(from, to),
       sent: (from, to, bytes) => this.#sent(from, to, bytes),
     });
   }
@@ -66,6 +70,18 @@ export class SimulatedWorld {
   crash(name: string): void {
     this.record(name, "crashes");
     this.#hosts.get(name)?.kill();
+  }
+
+  /** A machine is gone for good, with its disk: another one of its name begins with nothing. */
+  destroy(name: string): void {
+    this.crash(name);
+    this.record(name, "has lost its disk");
+    this.#disks.delete(name);
+  }
+
+  /** Resolves after some virtual time. */
+  sleep(durationMs: number): Promise<void> {
+    return new Promise((resolve) => this.clock.at(this.clock.nowMs + durationMs, resolve));
   }
 
   /** Lets things happen until a promise is settled, or a condition holds. Resolves with its value. */
@@ -110,9 +126,19 @@ export class SimulatedWorld {
     return new Promise((resolve) => setImmediate(resolve));
   }
 
-  #delayMs(): number {
+  #delayMs(from: string, to: string): number {
     const { low, high } = this.random.oneIn(SLOW_ONE_IN) ? SLOW_DELAY_MS : DELAY_MS;
-    return this.random.between(low, high);
+    const slowness = Math.max(this.conditions.slowness(from), this.conditions.slowness(to));
+    return this.random.between(low, high) * slowness;
+  }
+
+  /** Two machines have not heard of each other for too long: their connections are over. */
+  #timedOut(a: string, b: string): void {
+    for (const { ip, sockets } of this.#hosts.values()) {
+      if (ip !== a && ip !== b) continue;
+      const peer = ip === a ? b : a;
+      for (const socket of sockets) if (socket.remote.host === peer) socket.timeOut();
+    }
   }
 
   #sent(from: Address, to: Address, bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
 /**
  * What clients did and saw, in the order in which it happened: what a checker needs so as to tell
  * whether a store keeps snapshot isolation. Data are known by their digests, and no two writes of
- * a history have the same one.
+ * a history have the same one, but for those that undo others.
  */
 
 import type { Oid, Tid } from "../../../nodes/codec/ids.ts";
@@ -34,6 +34,8 @@ export type HistoryEvent =
     readonly oid: Oid;
     readonly base: Tid;
     readonly digest: Digest;
+    /** Whether an undo stores data of an earlier write, which do not tell who wrote them. */
+    readonly undoes?: true;
   }
   /** What a transaction stores is united with what another one has committed meanwhile. */
   | {

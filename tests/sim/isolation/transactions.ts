@@ -12,6 +12,8 @@ export interface StoredRevision {
   readonly digest: Digest;
   /** Where a conflict was resolved: the data of the revision that this one is based on. */
   readonly resolved: Digest | undefined;
+  /** Whether the data are those of an earlier write, so that they do not tell who wrote them. */
+  readonly undoes: boolean;
 }
 
 export interface HistoryTransaction {
@@ -48,8 +50,8 @@ export class Transactions {
     for (const tx of this.#byName.values()) {
       // Whoever was not told may have lost the answer, but only that to a question.
       tx.outcome ??= tx.knownTid === null ? "aborted" : "unknown";
-      for (const [oid, { digest }] of tx.stores) {
-        if (digest !== null) this.#writers.set(keyOf(oid, digest), tx);
+      for (const [oid, { digest, undoes }] of tx.stores) {
+        if (digest !== null && !undoes) this.#writers.set(keyOf(oid, digest), tx);
       }
     }
     for (const event of events) {
@@ -109,8 +111,8 @@ export class Transactions {
         this.#begin(event);
         return event.snapshot;
       case "store": {
-        const { base, digest } = event;
-        this.get(event.tx).stores.set(event.oid, { base, digest, resolved: undefined });
+        const { base, digest, undoes = false } = event;
+        this.get(event.tx).stores.set(event.oid, { base, digest, resolved: undefined, undoes });
         return null;
       }
       case "resolve":

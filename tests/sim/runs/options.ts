@@ -6,9 +6,18 @@ import { Counters } from "../workloads/counters.ts";
 import { Logs } from "../workloads/logs.ts";
 import { Pairs } from "../workloads/pairs.ts";
 import { Ring } from "../workloads/ring.ts";
+import { Undos } from "../workloads/undos.ts";
 import type { Workload } from "../workloads/workload.ts";
 
-export const WORKLOAD_NAMES = ["logs", "bank", "ring", "counters", "contention", "pairs"] as const;
+export const WORKLOAD_NAMES = [
+  "logs",
+  "bank",
+  "ring",
+  "counters",
+  "contention",
+  "pairs",
+  "undos",
+] as const;
 
 export type WorkloadName = (typeof WORKLOAD_NAMES)[number];
 
@@ -27,10 +36,15 @@ export function workloadOf(name: WorkloadName): Workload {
       return new Counters({ counters: 3, touched: 2, resolved: false });
     case "pairs":
       return new Pairs();
+    case "undos":
+      return new Undos();
   }
 }
 
-/** What goes wrong in a run: one kind of fault, none, or a mixture. */
+/**
+ * What goes wrong in a run: nothing, one kind of fault, a mixture of all kinds one after the other,
+ * or a storm of all kinds at the same time.
+ */
 export const FAULTS = [
   "none",
   "client",
@@ -39,15 +53,32 @@ export const FAULTS = [
   "master",
   "power",
   "tweak",
+  "cut",
+  "slow",
+  "clock",
+  "disk",
+  "orders",
+  "pack",
   "mixed",
+  "storm",
 ] as const;
 
 export type FaultKind = (typeof FAULTS)[number];
+
+/**
+ * What happens when all else is over: as many storages as there are replicas lose their disks, or
+ * the database is truncated while nodes crash.
+ */
+export const FINALES = ["none", "lost disks", "truncate"] as const;
+
+export type FinaleName = (typeof FINALES)[number];
 
 export interface RunOptions {
   readonly seed: number;
   readonly workload: WorkloadName;
   readonly faults: FaultKind;
+  readonly finale: FinaleName;
+  readonly masters: number;
   readonly storages: number;
   readonly partitions: number;
   readonly replicas: number;
@@ -76,11 +107,13 @@ export function optionsOf(seed: number, given: Partial<RunOptions> = {}): RunOpt
   return {
     seed,
     workload: pick(WORKLOAD_NAMES),
-    faults: pick(FAULTS),
-    storages: pick([2, 3]),
-    partitions: pick([1, 2, 3, 5]),
-    replicas: pick([0, 1]),
-    clients: pick([3, 4, 5, 6, 7, 8]),
+    faults: pick([...FAULTS, "mixed", "storm", "storm"]),
+    finale: pick([...FINALES, "none"]),
+    masters: pick([1, 1, 2, 3]),
+    storages: pick([1, 2, 2, 3, 3, 4, 6, 8]),
+    partitions: pick([1, 2, 3, 5, 12]),
+    replicas: pick([0, 1, 1, 2]),
+    clients: pick([1, 2, 3, 4, 5, 6, 8, 10]),
     workers: pick([1, 1, 2]),
     steps: pick([2, 3, 4]),
     cacheBytes: pick([0, 2000, 20 << 20]),

@@ -3,16 +3,21 @@
  * end all that must hold. The same options give the same run, to the last packet.
  */
 
+import type { Nid } from "../../../nodes/codec/ids.ts";
+import { NeoError } from "../../../nodes/errors.ts";
 import { checkIsolation } from "../isolation/checker.ts";
 import { SimulatedCluster } from "../cluster.ts";
 import { Random } from "../random.ts";
 import { RecordedClient } from "../workloads/recorded_client.ts";
 import { Recorder } from "../workloads/recorder.ts";
-import type { Place, Workload } from "../workloads/workload.ts";
+import type { Workload } from "../workloads/workload.ts";
 import { audit } from "./audit.ts";
-import { injectFaults } from "./faults.ts";
+import { injectFaults } from "./faults/inject.ts";
+import { loseDisks, truncate } from "./finales.ts";
+import { recover } from "./operator.ts";
 import { type RunOptions, workloadOf } from "./options.ts";
 import { assertAtRest } from "./rest.ts";
+import { Workers } from "./workers.ts";
 
 /**
  * Virtual time in which all steps must have ended, counted from the last fault: storages that are
@@ -23,14 +28,21 @@ export const PROGRESS_LIMIT_MS = 60_000;
 /** How long somebody impatient waits at most for the end of a commit. */
 const MAX_PATIENCE_MS = 30;
 
-/** How many violations a message shows. */
+/** How many violations, and how many of the last faults, a message shows. */
 const SHOWN_VIOLATIONS = 10;
+const SHOWN_FAULTS = 20;
 
 /** What happened in a run, in numbers. */
 export type RunCounts = Readonly<Record<string, number>>;
 
-/** Plays a run. Throws when something happened that must not. */
-export async function play(options: RunOptions): Promise<RunCounts> {
+/**
+ * Plays a run. Throws when something happened that must not. `logged` is told of all that happened,
+ * in any case.
+ */
+export async function play(
+  options: RunOptions,
+  logged: (lines: readonly string[]) => void = () => {},
+): Promise<RunCounts> {
   const cluster = await SimulatedCluster.start(options);
   const run = new Run(cluster, options);
   try {
@@ -38,162 +50,162 @@ export async function play(options: RunOptions): Promise<RunCounts> {
     await run.check();
   } catch (error) {
     throw run.explained(error);
+  } finally {
+    logged(cluster.world.eventLog);
   }
   return run.counts;
 }
 
-/** Who makes steps, one after the other. */
-class Worker {
-  /** How many steps are left. */
-  left = 0;
-  busy = false;
-
-  constructor(readonly client: RecordedClient) {}
-}
-
-class Run {
-  readonly #cluster: SimulatedCluster;
-  readonly #options: RunOptions;
-  readonly #recorder = new Recorder();
+export class Run {
+  readonly cluster: SimulatedCluster;
+  readonly options: RunOptions;
+  readonly recorder = new Recorder();
+  readonly random: Random;
+  /** Storages that will never come back. */
+  readonly gone = new Set<Nid>();
   readonly #workload: Workload;
-  readonly #random: Random;
   readonly #clients = new Map<string, RecordedClient>();
-  readonly #workers: Worker[] = [];
-  #failure: unknown = null;
+  readonly #workers: Workers;
+  readonly #faults: string[] = [];
+  readonly #counts = new Map<string, number>();
   #opened = 0;
 
   constructor(cluster: SimulatedCluster, options: RunOptions) {
-    this.#cluster = cluster;
-    this.#options = options;
+    this.cluster = cluster;
+    this.options = options;
+    this.random = new Random(~options.seed);
     this.#workload = workloadOf(options.workload);
-    this.#random = new Random(~options.seed);
+    const { world } = cluster;
+    this.#workers = new Workers({ world, options, random: this.random, workload: this.#workload });
   }
 
   get counts(): RunCounts {
-    const { counts, events } = this.#recorder;
-    const { clock, eventLog } = this.#cluster.world;
-    return { ...counts, events: events.length, logged: eventLog.length, virtualMs: clock.nowMs };
+    const { counts, events } = this.recorder;
+    const { clock, eventLog } = this.cluster.world;
+    return {
+      ...counts,
+      ...Object.fromEntries(this.#counts),
+      events: events.length,
+      logged: eventLog.length,
+      virtualMs: clock.nowMs,
+    };
   }
 
-  async #open(): Promise<RecordedClient> {
+  count(what: string, by = 1): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + by);
+  }
+
+  /** Takes note of a fault. */
+  happens(kind: string, where: string): void {
+    this.count(`fault: ${kind}`);
+    this.#faults.push(`${this.cluster.world.clock.nowMs.toFixed(0)} ms: ${kind}, ${where}`);
+    this.cluster.world.record("fault", `${kind}, ${where}`);
+  }
+
+  /** Opens one more client; tries until it succeeds. */
+  async open(): Promise<RecordedClient> {
     const name = `client${++this.#opened}`;
     const { merge } = this.#workload;
-    const recorder = this.#recorder;
-    const client = await this.#cluster.client(name, {
-      cacheBytes: this.#options.cacheBytes,
-      ...merge && { resolveConflict: (conflict) => recorder.resolve(conflict, merge) },
-    });
-    const recorded = new RecordedClient(name, client, {
-      recorder,
-      patience: () => this.#wait(MAX_PATIENCE_MS),
-    });
-    this.#clients.set(name, recorded);
-    return recorded;
+    const { recorder } = this;
+    const options = {
+      cacheBytes: this.options.cacheBytes,
+      ...merge && {
+        resolveConflict: (conflict: Parameters<Recorder["resolve"]>[0]) =>
+          recorder.resolve(conflict, merge),
+      },
+    };
+    for (;;) {
+      try {
+        const client = await this.cluster.open(name, options);
+        const patience = () => this.#workers.wait(MAX_PATIENCE_MS);
+        const recorded = new RecordedClient(name, client, { recorder, patience });
+        this.#clients.set(name, recorded);
+        return recorded;
+      } catch (error) {
+        if (!(error instanceof NeoError)) throw error;
+      }
+    }
+  }
+
+  /** Opens a client, and lets the world go on until it is open. */
+  async opened(): Promise<RecordedClient> {
+    const client = await this.cluster.world.run(this.open());
+    if (client === undefined) throw new Error("a client was not opened");
+    return client;
   }
 
   /** Lets clients work and faults happen until all is done. */
   async work(): Promise<void> {
-    const { clients, workers } = this.#options;
-    const { world } = this.#cluster;
-    const first = await this.#open();
+    const { clients, workers } = this.options;
+    const { world } = this.cluster;
+    const first = await this.opened();
     await world.run(this.#workload.prepare(first, clients * workers));
     for (let at = 0; at < clients; at++) {
-      const client = at === 0 ? first : await this.#open();
-      for (let worker = 0; worker < workers; worker++) this.#workers.push(new Worker(client));
+      const client = at === 0 ? first : await this.opened();
+      for (let worker = 0; worker < workers; worker++) this.#workers.add(client);
     }
-    this.#work();
-    await injectFaults({
-      cluster: this.#cluster,
-      options: this.#options,
-      random: this.#random,
-      work: () => this.#work(),
-      events: this.#recorder.events,
-      clientHosts: () => [...this.#clients.keys()],
+    this.#workers.work();
+    await world.run(injectFaults(this.options.faults, {
+      cluster: this.cluster,
+      random: this.random,
+      recorder: this.recorder,
+      work: () => this.#workers.work(),
+      clients: () => this.#clients,
       replaceClient: (host) => this.#replace(host),
-    });
-    const endMs = world.clock.nowMs + PROGRESS_LIMIT_MS;
-    const isOver = () => this.#failure !== null || this.#busy.length === 0;
-    await world.run(() => isOver() || world.clock.nowMs > endMs);
-    if (this.#failure !== null) throw this.#failure;
-    if (isOver()) return;
-    throw world.stuck(`${this.#busy.length} workers have not ended in ${PROGRESS_LIMIT_MS} ms`);
+      happens: (kind, where) => this.happens(kind, where),
+    }));
+    await this.recover();
   }
 
-  get #busy(): Worker[] {
-    return this.#workers.filter(({ busy }) => busy);
+  /** Gives all workers more to do. */
+  moreWork(): void {
+    this.#workers.work();
   }
 
-  /** Gives each worker more steps to do. */
-  #work(): void {
-    for (const [number, worker] of this.#workers.entries()) {
-      worker.left += this.#options.steps;
-      if (!worker.busy) this.#start(worker, number);
-    }
-  }
-
-  #start(worker: Worker, number: number): void {
-    worker.busy = true;
-    this.#steps(worker, number).catch((error) => this.#failure ??= error);
-  }
-
-  async #steps(worker: Worker, number: number): Promise<void> {
-    const { client } = worker;
-    const random = this.#random;
-    const place: Place = { client, worker: number, random, pause: () => this.#pause() };
-    while (worker.left > 0) {
-      worker.left--;
-      await this.#workload.step(place);
-      await this.#pause();
-    }
-    worker.busy = false;
-  }
-
-  /** Waits for a while, or not at all. */
-  #pause(): Promise<void> {
-    const { pauseMs } = this.#options;
-    if (pauseMs === 0 || this.#random.oneIn(2)) return Promise.resolve();
-    return this.#wait(pauseMs);
-  }
-
-  #wait(maxMs: number): Promise<void> {
-    const { clock } = this.#cluster.world;
-    const endMs = clock.nowMs + this.#random.between(0, maxMs);
-    return new Promise((resolve) => clock.at(endMs, resolve));
+  /** Faults are over: the cluster comes back to its full strength, and all steps end. */
+  async recover(): Promise<void> {
+    const { world } = this.cluster;
+    const startMs = world.clock.nowMs;
+    const recoveryMs = await world.run(recover(this.cluster, this)) ?? 0;
+    this.count("recoveryMs", recoveryMs);
+    await world.run(this.#workers.ended(startMs + PROGRESS_LIMIT_MS));
   }
 
   /** A client's machine is gone, and nobody will hear of its workers: others go on for them. */
   async #replace(host: string): Promise<void> {
-    this.#cluster.crash(host);
+    this.cluster.crash(host);
     this.#clients.delete(host);
-    const client = await this.#open();
-    for (const [number, worker] of this.#workers.entries()) {
-      if (worker.client.name !== host) continue;
-      const successor = new Worker(client);
-      successor.left = worker.left;
-      this.#workers[number] = successor;
-      this.#start(successor, number);
-    }
+    const client = await this.open();
+    this.#workers.replace(host, client);
   }
 
   /** Checks everything that must hold once all is quiet. */
   async check(): Promise<void> {
-    const { world } = this.#cluster;
-    await this.#cluster.untilComplete();
+    await this.audit();
+    const { finale } = this.options;
+    if (finale === "lost disks") await loseDisks(this);
+    this.#assertIsolation();
+    this.#assertNoneLost();
+    if (finale === "truncate") await truncate(this);
+    for (const { client } of this.#clients.values()) await client.close();
+    await assertAtRest(this.cluster, this.options, this.recorder);
+  }
+
+  /** A fresh client looks whether everything is there, and what the workload expects of it. */
+  async audit(): Promise<void> {
+    const { world } = this.cluster;
     for (const client of this.#clients.values()) await world.run(client.sync());
-    const auditor = await this.#open();
+    const auditor = await this.opened();
     await world.run(audit(auditor));
     const outcome = await world.run(auditor.run("transact", (tx) => this.#workload.verify(tx)));
     if (outcome?.kind !== "committed") throw new Error("the end could not be verified");
-    this.#assertIsolation();
-    this.#assertNoneLost();
-    for (const { client } of this.#clients.values()) await client.close();
-    await assertAtRest(this.#cluster, this.#options);
   }
 
   /** Nothing that only clients do, or an operator orders, may cost the cluster a storage. */
   #assertNoneLost(): void {
-    if (!["none", "client", "tweak"].includes(this.#options.faults)) return;
-    const lost = this.#cluster.world.eventLog.find((line) => line.includes("master: lost S"));
+    const { faults, finale } = this.options;
+    if (!["none", "client", "tweak", "pack"].includes(faults) || finale !== "none") return;
+    const lost = this.cluster.world.eventLog.find((line) => line.includes("master: lost S"));
     if (lost !== undefined) throw new Error(`a storage was lost without a reason: ${lost}`);
   }
 
@@ -204,18 +216,29 @@ class Run {
 
   /** What the history so far shows; an empty text when it is as it should be. */
   #violations(): string {
-    const violations = checkIsolation(this.#recorder.events);
+    const violations = checkIsolation(this.recorder.events);
     if (violations.length === 0) return "";
     const shown = violations.slice(0, SHOWN_VIOLATIONS);
     const lines = shown.map(({ rule, message }) => `${rule}: ${message}`);
     return `${violations.length} violations of isolation:\n${lines.join("\n")}`;
   }
 
-  /** An error, with what the history says about where it comes from. */
+  /** An error, with the faults that happened, and what the history says. */
   explained(error: unknown): unknown {
     if (!(error instanceof Error)) return error;
     const violations = this.#violations();
-    if (violations === "" || error.message === violations) return error;
-    return new Error(`${error.message}\n${violations}`, { cause: error });
+    const parts = [error.message, this.#faults.slice(-SHOWN_FAULTS).join("\n")];
+    if (violations !== error.message) parts.push(violations);
+    const explained = new Error(parts.filter((part) => part !== "").join("\n"), { cause: error });
+    if (error.stack !== undefined) {
+      explained.stack = `${explained.message}\n${
+        error.stack.split("\n").filter(isFrame).join("\n")
+      }`;
+    }
+    return explained;
   }
+}
+
+function isFrame(line: string): boolean {
+  return line.startsWith("    at ");
 }

@@ -23,10 +23,16 @@ export interface SeedsReport {
 }
 
 /** Plays a run for each seed, and goes on after failures. */
-export async function playSeeds(seeds: Iterable<number>, { given = {}, played = () => {} }: {
+export async function playSeeds(seeds: Iterable<number>, {
+  given = {},
+  played = () => {},
+  logged = () => {},
+}: {
   readonly given?: GivenOptions;
   /** Told of each run that did not fail. */
   readonly played?: (options: RunOptions, counts: RunCounts) => void;
+  /** Told of all that happened in each run. */
+  readonly logged?: (lines: readonly string[]) => void;
 } = {}): Promise<SeedsReport> {
   const failures: SeedFailure[] = [];
   const sums = new Map<string, number>();
@@ -35,7 +41,7 @@ export async function playSeeds(seeds: Iterable<number>, { given = {}, played = 
     const options = optionsOf(seed, given);
     runs++;
     try {
-      const counts = await play(options);
+      const counts = await play(options, logged);
       for (const [name, count] of Object.entries(counts)) {
         sums.set(name, (sums.get(name) ?? 0) + count);
       }
@@ -48,7 +54,9 @@ export async function playSeeds(seeds: Iterable<number>, { given = {}, played = 
 }
 
 function replayOf(seed: number, given: GivenOptions): string {
-  const options = Object.entries(given).map(([name, value]) => ` --${name} ${value}`);
+  const options = Object.entries(given).map(([name, value]) =>
+    ` --${name} ${typeof value === "string" && value.includes(" ") ? `"${value}"` : value}`
+  );
   return `deno task sim --seed ${seed}${options.join("")}`;
 }
 

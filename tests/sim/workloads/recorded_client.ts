@@ -53,7 +53,7 @@ export class RecordedClient {
   /** Runs a step. Rejects with what only the step itself can be guilty of. */
   async run<T>(style: Style, step: Step<T>): Promise<Outcome<T>> {
     if (style === "transact") return await this.#transact(step);
-    return await this.#inPhases(step, style);
+    return await this.runInPhases(style, step);
   }
 
   async #transact<T>(step: Step<T>): Promise<Outcome<T>> {
@@ -78,14 +78,18 @@ export class RecordedClient {
           end(tid);
         },
       });
-      if (current !== null) recorder.readOnly();
+      if (current !== null) recorder.readOnly(current);
       return { kind: "committed", tid: committed, result };
     } catch (error) {
       return { kind: failed(error, end), error: expected(error) };
     }
   }
 
-  async #inPhases<T>(step: Step<T>, style: Style): Promise<Outcome<T>> {
+  /** Runs a step that needs what only transactions in phases can do. */
+  async runInPhases<T>(
+    style: Style,
+    step: (tx: PhasedTransaction) => Promise<T>,
+  ): Promise<Outcome<T>> {
     const { client, recorder } = this;
     let end = (_: Tid | "aborted" | "unknown") => {};
     try {
@@ -96,7 +100,7 @@ export class RecordedClient {
       const tx = new PhasedTransaction(recorder, { name, client, transaction, snapshot });
       const result = await step(tx);
       if (!tx.hasWritten) {
-        recorder.readOnly();
+        recorder.readOnly(name);
         return { kind: "committed", tid: null, result };
       }
       await transaction.vote();
@@ -116,7 +120,7 @@ export class RecordedClient {
 
   /** Resolves with the transaction's id; with null when it turned out not to be committed. */
   async #finish(transaction: Transaction, style: Style): Promise<Tid | null> {
-    if (style === "phases") return await transaction.finish();
+    if (style === "phases" || style === "transact") return await transaction.finish();
     const impatience = new AbortController();
     void this.#patience().then(() => impatience.abort(new DeadlineError("enough")));
     try {

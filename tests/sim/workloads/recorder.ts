@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import type { Client } from "../../../nodes/client/client.ts";
 import type { Conflict } from "../../../nodes/client/conflicts.ts";
-import type { Oid, Tid } from "../../../nodes/codec/ids.ts";
+import { type Oid, type Tid, ZERO_TID } from "../../../nodes/codec/ids.ts";
 import type { Digest, HistoryEvent } from "../isolation/history.ts";
 
 /** What the objects of workloads hold: anything that JSON can. */
@@ -43,9 +43,9 @@ export interface Acknowledged {
 }
 
 export class Recorder {
-  readonly events: HistoryEvent[] = [];
   readonly acknowledged: Acknowledged[] = [];
   readonly #data = new Map<string, Map<Oid, Uint8Array | null>>();
+  readonly #uncertain = new Set<Oid>();
   readonly #checks = new Map<string, Oid[]>();
   readonly counts = {
     committed: 0,
@@ -55,22 +55,69 @@ export class Recorder {
     reads: 0,
     resolutions: 0,
   };
+  readonly #events: HistoryEvent[] = [];
+  /** The snapshots of transactions that have not ended, and whose they are. */
+  readonly #open = new Map<string, { readonly client: string; readonly snapshot: Tid }>();
+  #waiting: { readonly kind: HistoryEvent["kind"]; readonly resolve: () => void }[] = [];
+  #packTid = ZERO_TID;
   #writes = 0;
   #syncs = 0;
   #transactions = 0;
 
+  get events(): readonly HistoryEvent[] {
+    return this.#events;
+  }
+
+  #record(event: HistoryEvent): void {
+    this.#events.push(event);
+    const told = this.#waiting.filter(({ kind }) => kind === event.kind);
+    if (told.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ kind }) => kind !== event.kind);
+    for (const { resolve } of told) resolve();
+  }
+
+  /** Resolves when something of a kind happens next. */
+  next(kind: HistoryEvent["kind"]): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push({ kind, resolve }));
+  }
+
+  /** Objects that were perhaps stored by transactions of which nobody was told. */
+  get uncertain(): ReadonlySet<Oid> {
+    const open = [...this.#open.keys()].flatMap((tx) => [...this.#data.get(tx)?.keys() ?? []]);
+    return new Set([...this.#uncertain, ...open]);
+  }
+
+  /** Up to where revisions may have been packed that were followed by others by then. */
+  get packTid(): Tid {
+    return this.#packTid;
+  }
+
+  /**
+   * Somebody packs. Returns up to where he may: none of the clients, who are all that live, looks
+   * further back any more.
+   */
+  packs(clients: ReadonlyMap<string, Client>): Tid {
+    const snapshots = [...this.#open.values()].filter(({ client }) => clients.has(client))
+      .map(({ snapshot }) => snapshot);
+    const known = [...clients.values()].map(({ lastTid }) => lastTid);
+    const tid = [...snapshots, ...known].reduce((a, b) => a < b ? a : b);
+    if (tid > this.#packTid) this.#packTid = tid;
+    return tid;
+  }
+
   /** A client was opened: it is listened to from now on. */
   opened(name: string, client: Client): void {
-    this.events.push({ kind: "open", client: name, lastTid: client.lastTid });
+    this.#record({ kind: "open", client: name, lastTid: client.lastTid });
     client.onInvalidate(({ tid, oids }) => {
-      this.events.push({ kind: "invalidation", client: name, tid, oids });
+      this.#record({ kind: "invalidation", client: name, tid, oids });
     });
   }
 
   /** A transaction begins. Returns its name. */
   begin(client: string, snapshot: Tid): string {
     const tx = `${client}.${++this.#transactions}`;
-    this.events.push({ kind: "begin", client, tx, snapshot });
+    this.#record({ kind: "begin", client, tx, snapshot });
+    this.#open.set(tx, { client, snapshot });
     this.#data.set(tx, new Map());
     this.#checks.set(tx, []);
     return tx;
@@ -79,7 +126,7 @@ export class Recorder {
   read(tx: string, oid: Oid, found: { readonly serial: Tid; readonly data: Uint8Array | null }) {
     this.counts.reads++;
     const { serial, data } = found;
-    this.events.push({ kind: "read", tx, oid, serial, digest: digestOf(data) });
+    this.#record({ kind: "read", tx, oid, serial, digest: digestOf(data) });
   }
 
   /** A transaction stores a value, or deletes an object. Returns the data. */
@@ -93,12 +140,21 @@ export class Recorder {
     this.#stored(tx, oid, { base, data: null });
   }
 
+  /** A transaction undoes others: an object has data again that it had before. */
+  undo(tx: string, oid: Oid, { base, data }: {
+    readonly base: Tid;
+    readonly data: Uint8Array | null;
+  }): void {
+    this.#data.get(tx)?.set(oid, data);
+    this.#record({ kind: "store", tx, oid, base, digest: digestOf(data), undoes: true });
+  }
+
   #stored(tx: string, oid: Oid, { base, data }: {
     readonly base: Tid;
     readonly data: Uint8Array | null;
   }): void {
     this.#data.get(tx)?.set(oid, data);
-    this.events.push({ kind: "store", tx, oid, base, digest: digestOf(data) });
+    this.#record({ kind: "store", tx, oid, base, digest: digestOf(data) });
   }
 
   #encode(tx: string, value: Value): Uint8Array {
@@ -111,7 +167,7 @@ export class Recorder {
 
   check(tx: string, oid: Oid, serial: Tid): void {
     this.#checks.get(tx)?.push(oid);
-    this.events.push({ kind: "check", tx, oid, serial });
+    this.#record({ kind: "check", tx, oid, serial });
   }
 
   /** A client's conflict resolver. */
@@ -121,7 +177,7 @@ export class Recorder {
     const value = merge({ old: valueOf(old), saved: valueOf(saved), mine: valueOf(mine) });
     const data = this.#encode(tx, value);
     this.#data.get(tx)?.set(oid, data);
-    this.events.push({
+    this.#record({
       kind: "resolve",
       tx,
       oid,
@@ -133,36 +189,39 @@ export class Recorder {
   }
 
   finish(tx: string): void {
-    this.events.push({ kind: "finish", tx });
+    this.#record({ kind: "finish", tx });
   }
 
   end(tx: string, outcome: Tid | "aborted" | "unknown"): void {
-    this.events.push({ kind: "end", tx, outcome });
+    this.#open.delete(tx);
+    this.#record({ kind: "end", tx, outcome });
+    const stores = this.#data.get(tx) ?? new Map<Oid, Uint8Array | null>();
     if (typeof outcome !== "bigint") {
       this.counts[outcome]++;
+      if (outcome === "unknown") { for (const oid of stores.keys()) this.#uncertain.add(oid); }
       return;
     }
     this.counts.committed++;
-    const stores = this.#data.get(tx) ?? new Map<Oid, Uint8Array>();
     this.acknowledged.push({ tid: outcome, stores, checks: this.#checks.get(tx) ?? [] });
   }
 
   /** A transaction ended that has changed nothing, and relied on nothing. */
-  readOnly(): void {
+  readOnly(tx: string): void {
+    this.#open.delete(tx);
     this.counts.readOnly++;
   }
 
   /** Follows a client that asks for everything that was committed. */
   async sync(name: string, client: Client): Promise<void> {
     const sync = ++this.#syncs;
-    this.events.push({ kind: "sync", client: name, sync });
+    this.#record({ kind: "sync", client: name, sync });
     await client.sync();
-    this.events.push({ kind: "synced", client: name, sync });
+    this.#record({ kind: "synced", client: name, sync });
   }
 
   /** The database has a revision. */
   found(oid: Oid, serial: Tid, data: Uint8Array | null): void {
-    this.events.push({ kind: "found", oid, serial, digest: digestOf(data) });
+    this.#record({ kind: "found", oid, serial, digest: digestOf(data) });
   }
 }
 

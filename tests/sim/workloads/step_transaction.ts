@@ -11,8 +11,8 @@ import { type Recorder, type Value, valueOf } from "./recorder.ts";
 export interface StepTransaction {
   /** The value of an object; null where there is none (any more). */
   read(oid: Oid): Promise<Value | null>;
-  /** Changes an object that was read before. */
-  store(oid: Oid, value: Value): Promise<void>;
+  /** Changes an object that was read before. Resolves with the data that it has now. */
+  store(oid: Oid, value: Value): Promise<Uint8Array>;
   create(value: Value): Promise<Oid>;
   /** Deletes an object that was read before. */
   delete(oid: Oid): Promise<void>;
@@ -20,7 +20,8 @@ export interface StepTransaction {
   check(oid: Oid): Promise<void>;
 }
 
-interface Found {
+/** A revision as a transaction finds it; 0 and null where there is none. */
+export interface Found {
   readonly serial: Tid;
   readonly data: Uint8Array | null;
 }
@@ -40,16 +41,24 @@ abstract class RecordedTransaction implements StepTransaction {
   async read(oid: Oid): Promise<Value | null> {
     const own = this.#values.get(oid);
     if (own !== undefined) return own;
-    const found = await find(this.load(oid));
-    this.recorder.read(this.name, oid, found);
-    this.#serials.set(oid, found.serial);
-    return found.data === null ? null : valueOf(found.data);
+    const { data } = await this.find(oid);
+    return data === null ? null : valueOf(data);
   }
 
-  async store(oid: Oid, value: Value): Promise<void> {
+  /** The revision of an object that was not changed. */
+  async find(oid: Oid): Promise<Found> {
+    const found = await foundBy(this.load(oid));
+    this.recorder.read(this.name, oid, found);
+    this.#serials.set(oid, found.serial);
+    return found;
+  }
+
+  async store(oid: Oid, value: Value): Promise<Uint8Array> {
     const base = this.#base(oid);
     this.#values.set(oid, value);
-    await this.write(oid, this.recorder.store(this.name, oid, { base, value }), base);
+    const data = this.recorder.store(this.name, oid, { base, value });
+    await this.write(oid, data.slice(), base);
+    return data;
   }
 
   async create(value: Value): Promise<Oid> {
@@ -85,7 +94,7 @@ abstract class RecordedTransaction implements StepTransaction {
   protected abstract rely(oid: Oid, base: Tid): Promise<void>;
 }
 
-async function find(load: Promise<Found | null>): Promise<Found> {
+async function foundBy(load: Promise<Found | null>): Promise<Found> {
   try {
     return await load ?? { serial: ZERO_TID, data: null };
   } catch (error) {
@@ -144,6 +153,21 @@ export class PhasedTransaction extends RecordedTransaction {
 
   get hasWritten(): boolean {
     return this.#hasWritten;
+  }
+
+  /**
+   * Undoes a transaction that has changed these objects, and no others: they get the data again
+   * that they had before.
+   */
+  async undo(undone: Tid, before: ReadonlyMap<Oid, Found>): Promise<void> {
+    this.#hasWritten = true;
+    const oids = new Set(await this.#transaction.undo(undone));
+    if (oids.size !== before.size || ![...oids].every((oid) => before.has(oid))) {
+      throw new Error(`expected to undo ${[...before.keys()]}, found ${[...oids]}`);
+    }
+    for (const [oid, { serial, data }] of before) {
+      this.recorder.undo(this.name, oid, { base: serial, data });
+    }
   }
 
   protected override load(oid: Oid): Promise<Found | null> {

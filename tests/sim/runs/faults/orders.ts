@@ -1,0 +1,113 @@
+/** What operators order at the wrong moment: none of it may cost anybody anything. */
+
+import {
+  AddPendingNodes,
+  AskNodeList,
+  CheckReplicas,
+  type NodeState,
+  Repair,
+  SetClusterState,
+  SetNodeState,
+  TweakPartitionTable,
+} from "../../../../gen/packets.ts";
+import { type Nid, ZERO_TID } from "../../../../nodes/codec/ids.ts";
+import { NeoError } from "../../../../nodes/errors.ts";
+import { away, type Fault, type FaultOptions, pick } from "./fault.ts";
+
+/** How many storages there may be. */
+const MAX_STORAGES = 8;
+
+/** A storage must give all its cells to others, and gets some back. */
+export const tweak: Fault = async (faults) => {
+  const { cluster, random, happens } = faults;
+  const nids = await storageNids(faults);
+  if (nids.length === 0) return;
+  const nid = pick(nids, random);
+  happens("tweak", `without ${nid}`);
+  await cluster.ask(TweakPartitionTable, { nids: [nid] });
+  await away(faults);
+  await cluster.ask(TweakPartitionTable, { nids: [] });
+};
+
+/** A storage is told to end, or to forget everything and to come back as a new one. */
+function nodeState(state: NodeState, kind: string): Fault {
+  return async (faults) => {
+    const { cluster, random, happens } = faults;
+    const nids = await storageNids(faults);
+    if (nids.length === 0) return;
+    const nid = pick(nids, random);
+    happens(kind, String(nid));
+    await cluster.ask(SetNodeState, { nid, state });
+    await away(faults);
+    for (const name of cluster.storageNames) await cluster.launch(name);
+  };
+}
+
+/** One more storage comes, and gets its share. */
+const add: Fault = async (faults) => {
+  const { cluster, happens } = faults;
+  if (cluster.storageNames.length >= MAX_STORAGES) return;
+  const name = cluster.addStorage();
+  happens("add storage", name);
+  await cluster.launch(name);
+  await away(faults);
+  await cluster.ask(AddPendingNodes, { nids: await storageNids(faults) });
+  await cluster.ask(TweakPartitionTable, { nids: [] });
+};
+
+/** The cluster is stopped in order, and started again. */
+const stop: Fault = async (faults) => {
+  const { cluster, happens } = faults;
+  happens("stop", "all");
+  await cluster.ask(SetClusterState, { state: "STOPPING" });
+  await away(faults);
+  for (const name of cluster.names) await cluster.launch(name);
+};
+
+/** All replicas are compared. */
+const check: Fault = async ({ cluster, happens }) => {
+  const rows = await cluster.table();
+  if (rows === undefined) return;
+  happens("check", "all");
+  const sources = new Map(rows.map(({ offset }) => [offset, null]));
+  await cluster.ask(CheckReplicas, { sources, minTid: ZERO_TID, maxTid: null });
+};
+
+/** Storages look for data that nobody needs. */
+const repair: Fault = async (faults) => {
+  const { cluster, random, happens } = faults;
+  const nids = await storageNids(faults);
+  happens("repair", nids.join(" "));
+  await cluster.ask(Repair, { nids, dryRun: random.oneIn(2) });
+};
+
+/** What nobody can need any more is packed: nobody looks so far back. */
+export const pack: Fault = async (faults) => {
+  const { recorder, random, clients, happens } = faults;
+  const client = pick([...clients().values()], random);
+  const tid = recorder.packs(new Map([...clients()].map(([name, { client }]) => [name, client])));
+  happens("pack", client.name);
+  try {
+    await client.client.pack(tid);
+  } catch (error) {
+    if (!(error instanceof NeoError)) throw error;
+  }
+};
+
+const ORDERS: readonly Fault[] = [
+  tweak,
+  nodeState("DOWN", "kill storage"),
+  nodeState("UNKNOWN", "drop storage"),
+  add,
+  stop,
+  check,
+  repair,
+];
+
+/** Any order. */
+export const order: Fault = (faults) => pick(ORDERS, faults.random)(faults);
+
+async function storageNids({ cluster }: FaultOptions): Promise<Nid[]> {
+  const { nodes } = await cluster.ask(AskNodeList, { nodeType: "STORAGE" }) ?? { nodes: [] };
+  return nodes.flatMap(({ nid }) => nid ?? []);
+}

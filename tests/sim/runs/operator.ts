@@ -1,0 +1,67 @@
+/**
+ * Somebody who looks after a cluster once nothing goes wrong any more: starts what has ended, takes
+ * in storages that are new, forgets those that are gone for good, and has cells spread. From then
+ * on the cluster has to come to its full strength by itself, and soon.
+ */
+
+import {
+  AddPendingNodes,
+  AskNodeList,
+  SetClusterState,
+  SetNodeState,
+  TweakPartitionTable,
+} from "../../../gen/packets.ts";
+import type { Nid } from "../../../nodes/codec/ids.ts";
+import type { SimulatedCluster } from "../cluster.ts";
+
+/**
+ * Virtual time in which a cluster has to be RUNNING again, with all cells up to date, from the last
+ * fault on: nodes look for each other once a second, and little has to be replicated.
+ */
+export const RECOVERY_LIMIT_MS = 60_000;
+/** How often the operator looks. */
+const ROUND_MS = 2000;
+/** How long it may take until the admin has heard of what happened last. */
+const NEWS_MS = 500;
+
+/** What the operator knows that nobody else can. */
+export interface Knowledge {
+  /** Storages that will never come back. */
+  readonly gone: ReadonlySet<Nid>;
+}
+
+/** Brings a cluster back to its full strength. Resolves with how long that took. */
+export async function recover(cluster: SimulatedCluster, knowledge: Knowledge): Promise<number> {
+  const { world } = cluster;
+  const startMs = world.clock.nowMs;
+  let roundMs = startMs;
+  await cluster.comeTo(async () => {
+    for (const name of cluster.names) await cluster.launch(name);
+    // What the admin knows may be a little old.
+    if (world.clock.nowMs - startMs > NEWS_MS && await cluster.isComplete()) return true;
+    if (world.clock.nowMs - roundMs < ROUND_MS) return false;
+    roundMs = world.clock.nowMs;
+    await lookAfter(cluster, knowledge);
+    return false;
+  }, RECOVERY_LIMIT_MS);
+  return world.clock.nowMs - startMs;
+}
+
+async function lookAfter(cluster: SimulatedCluster, { gone }: Knowledge): Promise<void> {
+  const { nodes } = await cluster.ask(AskNodeList, { nodeType: "STORAGE" }) ?? { nodes: [] };
+  const isGone = (nid: Nid | null) => nid !== null && gone.has(nid);
+  const state = await cluster.state();
+  if (state === "RECOVERING" && gone.size > 0) {
+    const others = nodes.filter(({ nid }) => !isGone(nid));
+    if (others.some(({ state }) => state !== "PENDING")) return;
+    // All that can come are there.
+    await cluster.ask(SetClusterState, { state: "VERIFYING" });
+  }
+  if (state !== "RUNNING") return;
+  const pending = nodes.flatMap(({ nid, state }) => state === "PENDING" ? nid ?? [] : []);
+  if (pending.length > 0) await cluster.ask(AddPendingNodes, { nids: pending });
+  await cluster.ask(TweakPartitionTable, { nids: [] });
+  for (const { nid } of nodes) {
+    if (nid !== null && isGone(nid)) await cluster.ask(SetNodeState, { nid, state: "UNKNOWN" });
+  }
+}
