@@ -89,7 +89,7 @@ export class Connection implements SqlConnection {
   }
 
   execute(sql: string): void {
-    this.#write(sql);
+    this.#write(new Template(sql).fill([]));
   }
 
   #write(text: string): void {

@@ -1,0 +1,271 @@
+/** What is particular to storages whose database is on a server. */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createHash, randomBytes } from "node:crypto";
+import { AskLockInformation, NotifyUnlockInformation } from "../../gen/packets.ts";
+import type { LogLevel, NodeHost } from "../../nodes/host/host.ts";
+import { createNodeHost } from "../../nodes/host/node.ts";
+import type { Backend, BackendOptions, StoredData } from "../../nodes/storage/backend/backend.ts";
+import { parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
+import { openBackend } from "../../nodes/storage/backend/open.ts";
+import { Mariadb, NO_MARIADB } from "../support/mariadb.ts";
+import { useMariadb } from "./databases.ts";
+import { o, Stage, t } from "./support.ts";
+
+Deno.test("connection strings are those of NEO", () => {
+  const cases: readonly [string, unknown[]][] = [
+    ["neo", [null, null, "neo", null]],
+    ["user@db", ["user", null, "db", null]],
+    ["user:@db", ["user", "", "db", null]],
+    ["u:p@ss:w@db/run/my.sock", ["u", "p@ss:w", "db", "/run/my.sock"]],
+    ["db~/my.sock", [null, null, "db", "~/my.sock"]],
+    ["u:p@db/a@b.sock", ["u", "p@db/a", "b", ".sock"]],
+  ];
+  for (const [text, expected] of cases) {
+    const { user, password, database, socket } = parseMysqlAddress(text);
+    assert.deepEqual([user, password, database, socket], expected, text);
+  }
+  assert.throws(() => parseMysqlAddress("/run/my.sock"), { name: "ConfigurationError" });
+});
+
+type Address = Awaited<ReturnType<Mariadb["createDatabase"]>>;
+
+/** Runs tests with a server, or says that there is none. */
+function testOnServer(name: string, test: (server: Mariadb) => Promise<void>): void {
+  if (shared === null) Deno.test.ignore(`${name}: ${NO_MARIADB}`, () => {});
+  else Deno.test(name, () => test(shared));
+}
+
+const shared = Mariadb.program === undefined ? null : await Mariadb.start();
+if (shared !== null) {
+  Deno.test.afterAll(() => shared[Symbol.asyncDispose]());
+  useMariadb(shared, "InnoDB");
+}
+
+function hostWith(lines: string[] = []): NodeHost {
+  return createNodeHost({
+    log: { log: (level: LogLevel, _module, message) => lines.push(`${level} ${message}`) },
+  });
+}
+
+interface Opened extends AsyncDisposable {
+  readonly backend: Backend;
+  readonly failures: unknown[];
+  readonly lines: string[];
+}
+
+async function open(address: Address, options: Partial<BackendOptions> = {}): Promise<Opened> {
+  const failures: unknown[] = [];
+  const lines: string[] = [];
+  const backend = await openBackend(hostWith(lines), address, {
+    cluster: "test",
+    dedup: false,
+    reset: false,
+    failed: (error) => failures.push(error),
+    ...options,
+  });
+  backend.settings.partitions ??= 2;
+  return {
+    backend,
+    failures,
+    lines,
+    [Symbol.asyncDispose]: async () => await backend.close({ commit: true }),
+  };
+}
+
+function dataOf(data: Uint8Array, compression = false): StoredData {
+  const checksum = new Uint8Array(createHash("sha1").update(data).digest());
+  return { compression, checksum, data };
+}
+
+testOnServer("a database is used by one node at a time, and told by its name", async (server) => {
+  const address = await server.createDatabase("InnoDB");
+  {
+    await using _first = await open(address);
+    await assert.rejects(open(address), { message: "database is locked" });
+    await using _other = await open(await server.createDatabase("InnoDB"));
+  }
+  await using _next = await open(address);
+});
+
+testOnServer("the database of another cluster is left as it is", async (server) => {
+  const address = await server.createDatabase("RocksDB");
+  {
+    await using _mine = await open(address);
+  }
+  const { database } = address.address;
+  const before = await server.query(`CHECKSUM TABLE config, pt, obj`, database);
+  for (const reset of [false, true]) {
+    await assert.rejects(open(address, { cluster: "other", reset }), {
+      message: "name 'other' does not match with the database: 'test'",
+    });
+  }
+  assert.deepEqual(await server.query(`CHECKSUM TABLE config, pt, obj`, database), before);
+});
+
+testOnServer("a newer database, and an engine that is not there, are refused", async (server) => {
+  const address = await server.createDatabase("InnoDB");
+  await assert.rejects(
+    open({ ...address, engine: "TokuDB" }),
+    /the database server has no engine TokuDB/,
+  );
+  assert.deepEqual(await server.query("SHOW TABLES", address.address.database), []);
+  {
+    await using _mine = await open(address);
+  }
+  await server.query(
+    "UPDATE config SET value = 4 WHERE name = 'version'",
+    address.address.database,
+  );
+  await assert.rejects(open(address), { message: "The database can not be downgraded." });
+});
+
+testOnServer("tables have the engine that was chosen", async (server) => {
+  for (const engine of ["InnoDB", "RocksDB"] as const) {
+    const address = await server.createDatabase(engine);
+    {
+      await using _made = await open(address);
+    }
+    const rows = await server.query(
+      "SELECT DISTINCT LOWER(engine) AS engine FROM information_schema.tables " +
+        `WHERE table_schema = '${address.address.database}'`,
+    );
+    const engines = rows.map((row) => new TextDecoder().decode(new Uint8Array(bytes(row.engine))));
+    assert.deepEqual(engines, [engine.toLowerCase()]);
+  }
+});
+
+function bytes(value: unknown): Uint8Array {
+  assert(value instanceof Uint8Array);
+  return value;
+}
+
+testOnServer("any bytes come back as they were, big values in pieces", async (server) => {
+  const address = await server.createDatabase("InnoDB");
+  const { database } = address.address;
+  await using opened = await open(address);
+  const { data, objects, pending } = opened.backend;
+  const all = Uint8Array.from({ length: 512 }, (_, at) => at & 0xff);
+  const big = new Uint8Array(randomBytes(0x180_0001));
+  const last = new Uint8Array(0xff_ffff).fill(0x27);
+  const stores = new Map();
+  for (const [at, value] of [all, big, last].entries()) {
+    const stored = dataOf(value, at === 1);
+    const dataId = await data.store(o(at), stored);
+    stores.set(o(at), { dataId, valueTid: null });
+    const found = await data.load(dataId);
+    assert.equal(found.compression, at === 1);
+    assert(equal(found.data, value), `${value.length} bytes`);
+  }
+  const metadata = { ...{ user: all, description: all, extension: all }, oids: [...stores.keys()] };
+  pending.vote({ ttid: t(100), stores, metadata });
+  await opened.backend.commit();
+  pending.lock({ ttid: t(100), tid: t(100) });
+  pending.unlock({ ttid: t(100), tid: t(100), hasMetadata: true, hasObjects: true });
+  data.release([...stores.values()].map(({ dataId }) => dataId));
+  await opened.backend.commit();
+  const row = "SELECT id, compression, HEX(value) AS value FROM data WHERE compression >= 128";
+  const [found] = await server.query(row, database);
+  assert.equal(found?.compression, 0x81n);
+  assert.equal(new TextDecoder().decode(bytes(found?.value)), "0000000101800001");
+  const pieces = await server.query("SELECT id, LENGTH(value) AS n FROM bigdata", database);
+  assert.deepEqual(pieces.map(({ n }) => n), [0x80_0000n, 0x80_0000n, 0x80_0000n, 1n]);
+  const record = await objects.load(o(1), { at: null, before: null });
+  assert(record?.value && equal(record.value.data, big));
+  const history = await objects.history(o(1), { first: 0, count: 1 });
+  assert.deepEqual(history, [{ serial: t(100), size: 0x180_0001 }]);
+  // They go with their object.
+  await opened.backend.maintenance.dropPartitions([0, 1]);
+  await opened.backend.commit();
+  assert.deepEqual(
+    await server.query("SELECT id FROM bigdata UNION SELECT id FROM data", database),
+    [],
+  );
+});
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+testOnServer("a server that is gone for a while is waited for, if told so", async () => {
+  await using server = await Mariadb.start();
+  const address = await server.createDatabase("InnoDB");
+  await using opened = await open({ ...address, waitMs: -1 });
+  const { backend, failures, lines } = opened;
+  await backend.commit();
+  assert.equal(await backend.objects.exists(o(1)), false);
+  await server.end("SIGTERM");
+  const reading = Promise.resolve(backend.objects.exists(o(1)));
+  const writing = Promise.resolve(backend.data.store(o(1), dataOf(new Uint8Array(3))));
+  while (!lines.some((line) => line.endsWith("waiting for it"))) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  // It does not start while it is waited for.
+  await server.restart();
+  assert.equal(await reading, false);
+  const id = await writing;
+  await backend.commit();
+  assert.deepEqual(failures, []);
+  assert.deepEqual(await server.query("SELECT id FROM data", address.address.database), [{ id }]);
+  // The lock was taken again.
+  await assert.rejects(open(address), { message: "database is locked" });
+});
+
+testOnServer("without an order to wait, a server that is gone ends the node", async () => {
+  await using server = await Mariadb.start();
+  const address = await server.createDatabase("InnoDB");
+  const { backend, failures } = await open(address);
+  await backend.commit();
+  await server.end("SIGTERM");
+  const reach = new RegExp(`no database server can be reached at ${server.socket}`);
+  await assert.rejects(Promise.resolve(backend.objects.exists(o(1))), reach);
+  assert.match(String(failures[0]), reach);
+  await backend.close({ commit: false });
+  await assert.rejects(open(address), reach);
+});
+
+testOnServer("a server that takes too little at once is refused", async () => {
+  await using server = await Mariadb.start(["--max-allowed-packet=32M"]);
+  const address = await server.createDatabase("InnoDB");
+  await assert.rejects(open(address), {
+    message: "Global variable 'max_allowed_packet' is too small. Minimal value must be 32769k.",
+  });
+});
+
+testOnServer("nothing that was acknowledged is lost when the server is killed", async () => {
+  for (const engine of ["InnoDB", "RocksDB"] as const) {
+    await using server = await Mariadb.start();
+    useMariadb(server, engine);
+    await using stage = await Stage.operating({ partitions: 3 });
+    const client = await stage.client();
+    const finished = new Map<bigint, Uint8Array>();
+    const commitAll = async (first: number) => {
+      for (let ttid = first;; ttid += 8) {
+        const value = `${ttid}`;
+        await client.store(t(ttid), { oid: o(ttid), data: value });
+        await client.vote(t(ttid), [o(ttid)]);
+        await stage.master.ask(AskLockInformation, { ttid: t(ttid), tid: t(ttid) });
+        finished.set(BigInt(ttid), new TextEncoder().encode(value));
+        stage.master.notify(NotifyUnlockInformation, { ttid: t(ttid) });
+        if (finished.size === 400) await server.end("SIGKILL");
+      }
+    };
+    const work = Array.from({ length: 8 }, (_, at) => commitAll(1000 + at));
+    assert.equal(
+      (await Promise.allSettled(work)).every(({ status }) => status === "rejected"),
+      true,
+    );
+    await assert.rejects(stage.node.ended, /with writes that were not committed/);
+    await server.restart();
+    // Whatever was locked can be finished, with its data.
+    const rows = await stage.onDisk(
+      "SELECT ttid, value FROM ttrans JOIN tobj ON tobj.tid = ttrans.ttid JOIN data ON id = data_id " +
+        "WHERE ttrans.tid IS NOT NULL UNION ALL " +
+        "SELECT tid, value FROM trans JOIN obj USING (tid) JOIN data ON id = data_id",
+    );
+    const found = new Map(rows.map((row) => [row.ttid, row.value]));
+    for (const [tid, value] of finished) assert.deepEqual(found.get(tid), value, `tid ${tid}`);
+    assert(finished.size >= 400);
+  }
+});
