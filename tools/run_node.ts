@@ -7,6 +7,7 @@ import { parseAddress } from "../nodes/cluster/addresses.ts";
 import type { RunningNode } from "../nodes/cluster/node.ts";
 import type { Address, Network, NodeHost } from "../nodes/host/host.ts";
 import { createNodeHost } from "../nodes/host/node.ts";
+import { keepDebuggerShut } from "../nodes/host/signals.ts";
 import { CommandLog } from "./log.ts";
 import type { OptionValues } from "./options.ts";
 
@@ -46,6 +47,7 @@ async function run(
 
 function nodeHost(values: OptionValues, log: CommandLog): NodeHost {
   const host = createNodeHost({ log: log.sink });
+  keepDebuggerShut((delayMs, callback) => void host.setTimer(delayMs, callback));
   host.onSignal(["SIGUSR2"], () => log.sink.flush?.());
   // Where there is nothing to begin anew, a node ends with its terminal like any other program.
   if (log.hasFile || !Deno.stdin.isTerminal()) host.onSignal(["SIGHUP"], () => log.reopen());

@@ -9,8 +9,14 @@
 
 import type { SignalName, SignalSubscription } from "./host.ts";
 
-/** SIGUSR1, and NEO's RTMIN to RTMIN+3 as glibc numbers them. */
-const IGNORED_SIGNALS = [10, 34, 35, 36, 37];
+/** NEO's RTMIN to RTMIN+3, as glibc numbers them. */
+const REAL_TIME_SIGNALS = [34, 35, 36, 37];
+
+const SIGUSR1 = 10;
+
+/** When the runtime begins to take SIGUSR1 depends on how busy the machine is: half a second. */
+const DEBUGGER_LOOK_MS = 1000;
+const DEBUGGER_LOOKS = 60;
 
 /** `SIG_IGN` of the C library. */
 const IGNORE = 1n;
@@ -33,16 +39,32 @@ export function onSignal(
 
 /** Makes the signals harmless that nodes do not take. Returns whether that was possible. */
 export function ignoreStraySignals(): boolean {
+  return [...REAL_TIME_SIGNALS, SIGUSR1].every((signal) => ignore(signal) !== null);
+}
+
+/**
+ * Makes SIGUSR1 harmless again once the runtime takes it, which is some time after its start.
+ * `setTimer` calls back later.
+ */
+export function keepDebuggerShut(
+  setTimer: (delayMs: number, callback: () => void) => void,
+  looks = DEBUGGER_LOOKS,
+): void {
+  setTimer(DEBUGGER_LOOK_MS, () => {
+    if (looks > 1 && ignore(SIGUSR1) === "was ignored") keepDebuggerShut(setTimer, looks - 1);
+  });
+}
+
+/** Ignores a signal; null when that is not possible here. */
+function ignore(signal: number): "was ignored" | "was taken" | null {
   try {
     const library = Deno.dlopen("libc.so.6", {
       signal: { parameters: ["i32", "pointer"], result: "pointer" },
     });
-    for (const signal of IGNORED_SIGNALS) {
-      library.symbols.signal(signal, Deno.UnsafePointer.create(IGNORE));
-    }
+    const before = library.symbols.signal(signal, Deno.UnsafePointer.create(IGNORE));
     library.close();
-    return true;
+    return Deno.UnsafePointer.value(before) === IGNORE ? "was ignored" : "was taken";
   } catch {
-    return false;
+    return null;
   }
 }

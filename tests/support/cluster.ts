@@ -53,6 +53,8 @@ export interface ClusterOptions {
   readonly operational?: boolean;
   /** Whether each storage listens where it did before when it comes back; false where absent. */
   readonly storagesStay?: boolean;
+  /** The importer.conf of the only storage, where it imports. */
+  readonly importer?: string;
 }
 
 export interface StorageOptions {
@@ -137,13 +139,14 @@ export class Cluster implements AsyncDisposable {
   /** Starts one storage node on its database in the cluster's directory. */
   startStorage(options: StorageOptions): Child {
     const { number, maker } = options;
+    const { directory, importer } = this.#options;
     return this.#startNode(`storage${number}`, maker, {
       role: "storage",
       tls: options.tls === undefined ? this.tls : options.tls,
       args: [
         ...["--bind", `127.0.0.1:${this.#storagePorts[number - 1] ?? 0}`],
-        ...["--adapter", "SQLite"],
-        ...["--database", `${this.#options.directory}/storage${number}.sqlite`],
+        ...["--adapter", importer === undefined ? "SQLite" : "Importer"],
+        ...["--database", importer ?? `${directory}/storage${number}.sqlite`],
       ],
     });
   }
@@ -255,7 +258,6 @@ export class Cluster implements AsyncDisposable {
     const argv = [
       ...maker.command(place.role),
       ...["--cluster", this.name, "--masters", this.masters],
-      // A log file of NEO's is a database, ours is text.
       ...["--logfile", `${this.#options.directory}/${name}.${maker.name}.log`],
       ...tlsOptions(place.tls),
       ...place.args,

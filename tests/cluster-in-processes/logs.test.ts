@@ -1,0 +1,181 @@
+/** The logs of nodes as an operator uses them: flush, rotation, other signals, JSON, following. */
+
+import assert from "node:assert/strict";
+import { Cluster, ours, ROOT } from "../support/cluster.ts";
+import { freePorts } from "../support/ports.ts";
+import { Child, run } from "../support/process.ts";
+
+const NEO = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
+const WAIT_MS = 30_000;
+const LOOK_MS = 40;
+/** A node that ignores SIGUSR1 for so long has seen the runtime take it. */
+const SETTLED_MS = 2000;
+
+function neo(...words: string[]) {
+  return run([...NEO, ...words], { name: `neo ${words.join(" ")}`, timeoutMs: WAIT_MS });
+}
+
+/** Waits until a file of a node is there and `neo log` shows something in it. */
+async function waitForLog(path: string, accept: (text: string) => boolean): Promise<string> {
+  for (const deadline = performance.now() + WAIT_MS;;) {
+    const { stdout, stderr } = await neo("log", path);
+    if (accept(stdout)) return stdout;
+    assert.ok(performance.now() < deadline, `${path} shows: ${stdout}${stderr}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+/** SIGUSR1 among the signals that a process ignores, as bits. */
+const SIGUSR1_BIT = 1n << 9n;
+
+/**
+ * Waits until a node has told the runtime not to open a debugger on SIGUSR1: the runtime takes that
+ * signal half a second after its start, and the node takes it away a little later.
+ */
+async function waitForIgnored(pid: number): Promise<void> {
+  const start = performance.now();
+  for (let ignoredMs = 0; ignoredMs < SETTLED_MS;) {
+    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+    const ignored = BigInt(`0x${/SigIgn:\s*(\S+)/.exec(status)?.[1]}`);
+    const isIgnored = (ignored & SIGUSR1_BIT) !== 0n;
+    ignoredMs = isIgnored ? ignoredMs + LOOK_MS : 0;
+    assert.ok(performance.now() - start < WAIT_MS, status);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
+
+async function inDirectory(test: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "neo-logs-" });
+  try {
+    await test(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("the nodes of a cluster write out their logs when neoctl or a signal says so", () =>
+  inDirectory(async (directory) => {
+    await using cluster = await Cluster.start({
+      directory,
+      master: ours,
+      storages: [ours],
+      ctl: ours,
+    });
+    const logs = ["master", "storage1", "admin"].map((name) => `${directory}/${name}.ours.log`);
+    const [, storageLog = ""] = logs;
+    assert.equal((await cluster.ctl("flush_log")).code, 0);
+    for (const log of logs) {
+      await waitForLog(log, (text) => /FlushLog +< [AM]1|FlushLog/.test(text));
+    }
+    const { stdout } = await neo("log", "-a", ...logs);
+    assert.match(stdout, /PACKET {4}M1 +#0x\S+ FlushLog +< A1/);
+    assert.match(stdout, /PACKET {4}S1 +#0x\S+ FlushLog +< M1/);
+    assert.match(stdout, /PACKET {4}A1 +#0x\S+ FlushLog +> M1/);
+    assert.match(stdout, /INFO {6}M1 +the cluster is RUNNING/);
+    assert.match(stdout, /ClusterInformation .*<EnumItem RUNNING \(2\)>/);
+    const before = stdout.length;
+    const storage = cluster.node("storage1");
+    await waitForIgnored(storage.pid);
+
+    // As a log rotation does, with a signal that NEO takes before: no node may mind.
+    Deno.renameSync(storageLog, `${storageLog}.1`);
+    for (const signal of ["-34", "-35", "-36", "-37", "-USR1"]) {
+      const { code } = await run(["kill", signal, String(storage.pid)], {
+        name: "kill",
+        timeoutMs: WAIT_MS,
+      });
+      assert.equal(code, 0);
+    }
+    storage.signal("SIGHUP");
+    await waitForLog(storageLog, (text) => text === "");
+    storage.signal("SIGUSR2");
+    await cluster.waitForState("RUNNING");
+    await cluster.ctl("flush_log");
+    const text = await waitForLog(storageLog, (text) => text.includes("FlushLog"));
+    assert.ok(text.length < before && !text.includes("RequestIdentification"));
+    assert.ok(!storage.stderr.includes("Debugger"), storage.stderr);
+    assert.match((await neo("log", `${storageLog}.1`)).stdout, /RequestIdentification/);
+    await cluster.stop();
+  }));
+
+Deno.test("a node says why it ended in its log, and on standard error in one line", () =>
+  inDirectory(async (directory) => {
+    const log = `${directory}/admin.log`;
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    const { code, stderr } = await neo(
+      ...["admin", "-c", "x", "-m", "127.0.0.1:9", "-b", `127.0.0.1:${port}`, "-l", log],
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`^error: .*127\\.0\\.0\\.1:${port}.*\\n$`));
+    assert.match((await neo("log", log)).stdout, new RegExp(`CRITICAL +admin +.*:${port}`));
+  }));
+
+Deno.test("standard error can be JSON, one object a line", async () => {
+  const [port] = freePorts(1);
+  const master = Child.start([
+    ...[...NEO, "master", "-c", "main", "-b", `127.0.0.1:${port}`],
+    ...["--log-format", "json", "--log-level", "DEBUG"],
+  ], { name: "master" });
+  try {
+    await master.waitForOutput(/"node":"M1".*\n/, WAIT_MS);
+  } finally {
+    await master.terminate();
+  }
+  const lines = master.stderr.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.ok(lines.length > 0);
+  for (const line of lines) {
+    assert.ok(!Number.isNaN(Date.parse(line.time)));
+    for (const key of ["level", "module", "message"]) assert.equal(typeof line[key], "string");
+  }
+  assert.ok(lines.some(({ cluster, node }) => cluster === "main" && node === "M1"));
+});
+
+Deno.test("neo log follows a log, makes its node write it out, and ends on Ctrl-C", () =>
+  inDirectory(async (directory) => {
+    await using cluster = await Cluster.start({
+      directory,
+      master: ours,
+      storages: [ours],
+      ctl: ours,
+    });
+    const path = `${directory}/master.ours.log`;
+    const pid = String(cluster.node("master").pid);
+    const follower = Child.start(
+      [...NEO, "log", "-f", "-s", "0.1", "-F", pid, path],
+      { name: "neo log -f" },
+    );
+    try {
+      await follower.waitForOutput(/the cluster is RUNNING/, WAIT_MS);
+      await cluster.ctl("print", "ids");
+      await follower.waitForOutput(/AnswerLastIDs/, WAIT_MS);
+      follower.signal("SIGINT");
+      assert.equal((await follower.waitForExit(WAIT_MS)).code, 0, follower.tail());
+    } finally {
+      await follower.terminate();
+    }
+    const lines = follower.stdout.split("\n").filter((line) => line.includes("is RUNNING"));
+    assert.equal(lines.length, 1, "nothing is shown twice");
+
+    const wrong = await neo("log", "-f", "-F", String(Deno.pid), path);
+    assert.equal(wrong.code, 1);
+    assert.match(wrong.stderr, /^error: process \d+ takes no signal to write out its log[^\n]*\n$/);
+    await cluster.stop();
+  }));
+
+Deno.test("the mistakes of a user of neo log cost one line each", async () => {
+  const check = async (words: readonly string[], code: number, message: RegExp) => {
+    const found = await neo("log", ...words);
+    assert.equal(found.code, code, found.stderr);
+    assert.equal(found.stdout, "");
+    assert.match(found.stderr, message);
+    assert.equal(found.stderr.split("\n").length, 2, found.stderr);
+  };
+  await check([], 2, /missing required argument 'file'/);
+  await check(["-C", "-N", "x.log"], 2, /-N\/--no-nid: not allowed with argument -C\/--cluster/);
+  await check(["-s", "0", "x.log"], 2, /sleep_interval must be positive/);
+  await check(["-s", "x", "x.log"], 2, /invalid float value: 'x'/);
+  await check(["--from", "whenever", "x.log"], 1, /--from: expected .*, found 'whenever'/);
+  await check(["x.log"], 1, /there is no file x\.log/);
+  await check(["--bogus", "x.log"], 2, /unknown option '--bogus'/);
+});
