@@ -837,7 +837,7 @@ const codecs: p.Codecs = {
       }
     },
     decode(r) {
-      const ttid = r.tid("ttid");
+      const ttid = r.tidOrNull("ttid");
       const count68 = r.count("nids", 4);
       const nids: Nid[] = new Array(count68);
       for (let i69 = 0; i69 < count68; i69++) {

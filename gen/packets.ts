@@ -815,9 +815,9 @@ export const AnswerStoreObject: PacketType<AnswerStoreObject, Codecs> = {
   codec: (codecs) => codecs.AnswerStoreObject,
 };
 
-/** Forget a transaction; only a client tells a master the storages involved. */
+/** Forget a transaction; only a client tells a master the storages involved. One that a client could not begin has no ttid. */
 export interface AbortTransaction {
-  readonly ttid: Tid;
+  readonly ttid: Tid | null;
   readonly nids: readonly Nid[];
 }
 export const AbortTransaction: PacketType<AbortTransaction, Codecs> = {

@@ -16,7 +16,10 @@ export function clientReceiver(operation: Operation, client: KnownNode): Receive
     askNewOIDs: ({ count }) => ({ oids: primary.ids.newOids(count) }),
     failedVote: (packet) => votes.failed(client, packet),
     askFinishTransaction: (packet) => transactions.finish(client, packet),
-    abortTransaction: ({ ttid, nids }) => transactions.abort(client, ttid, nids),
+    abortTransaction({ ttid, nids }) {
+      // Real clients also abort what they could not begin.
+      if (ttid !== null) transactions.abort(client, ttid, nids);
+    },
     askFinalTID: ({ ttid }) => transactions.finalTid(ttid),
     askPack: ({ tid }) => packs.start(tid),
   });

@@ -188,6 +188,7 @@ export class Operation implements MasterToStorageOperation {
   }
 
   abortTransaction({ ttid }: AbortTransaction): void {
+    if (ttid === null) return;
     this.transactions.abort(ttid);
     this.#replicator.aborted(ttid);
   }

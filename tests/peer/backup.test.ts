@@ -1,69 +1,38 @@
-/**
- * A cluster that is a backup of another one: storages of either kind follow those of either kind.
- * The master of the backup is NEO's own.
- */
+/** A cluster that is a backup of another one, of whichever kind their nodes are. */
+
 import assert from "node:assert/strict";
-import { Cluster, type Maker } from "../support/cluster.ts";
+import { makeCertificates } from "../support/certificates.ts";
+import type { Maker } from "../support/cluster.ts";
+import { caughtUp, isSeen, startBackup, startUpstream } from "./backup.ts";
 import { PeerClient } from "./client.ts";
 import { committedContents } from "./databases.ts";
 import { inDirectory, ours, peerGroup, real } from "./peer.ts";
 
-const PARTITIONS = 6;
-
 interface Backup {
-  readonly upstreamMaster: Maker;
-  readonly upstream: readonly Maker[];
+  /** The makers of the master and the only storage of the original. */
+  readonly upstream: readonly [Maker, Maker];
   readonly master: Maker;
   readonly storages: readonly Maker[];
+  readonly isSecure?: boolean;
 }
 
-function tid(text: string, name: string): bigint {
-  const found = new RegExp(`${name} = 0x([0-9a-f]+)`).exec(text);
-  return BigInt(`0x${found?.[1] ?? "0"}`);
-}
-
-/** Waits until the backup has all that the upstream cluster has. */
-async function caughtUp(backup: Cluster, upstream: Cluster): Promise<void> {
-  const last = tid((await upstream.ctl("print", "ids")).stdout, "last_tid");
-  await backup.waitForCtl(["print", "ids"], (stdout) => tid(stdout, "backup_tid") >= last);
-}
-
-function follows({ upstreamMaster, upstream: upstreamStorages, master: maker, storages }: Backup) {
+function follows({ upstream: [upstreamMaster, source], master, storages, isSecure }: Backup) {
   return () =>
     inDirectory(async (directory) => {
-      for (const name of ["up", "down"]) await Deno.mkdir(`${directory}/${name}`);
-      const common = { ctl: real, partitions: PARTITIONS };
-      await using upstream = await Cluster.start({
-        ...common,
-        directory: `${directory}/up`,
-        name: "up",
-        master: upstreamMaster,
-        storages: upstreamStorages,
+      const tls = isSecure === true ? await makeCertificates(directory) : null;
+      await using upstream = await startUpstream(directory, {
+        ...{ tls, master: upstreamMaster, storages: [source] },
       });
-      const master: Maker = {
-        name: maker.name,
-        command: (role) => [
-          ...maker.command(role),
-          ...(role === "master" ? ["-C", "up", "-M", upstream.masterAddresses.join(" ")] : []),
-        ],
-      };
       await using client = await PeerClient.open(upstream);
       await client.ask("fill");
-      await using backup = await Cluster.start({
-        ...common,
-        directory: `${directory}/down`,
-        name: "down",
-        master,
-        admin: real,
-        storages,
-        replicas: storages.length - 1,
+      const replicas = storages.length - 1;
+      await using backup = await startBackup(directory, upstream, {
+        ...{ tls, master, admin: real, storages, replicas },
       });
-      await backup.ctl("set", "cluster", "STARTING_BACKUP");
-      await backup.waitForState("BACKINGUP");
       await caughtUp(backup, upstream);
       await client.ask("add_many", { key: "more", count: 1500 });
       await client.ask("set", { key: "counter", value: 11 });
-      await caughtUp(backup, upstream);
+      await isSeen(backup, upstream);
       {
         await using reader = await PeerClient.open(backup);
         assert.equal(await reader.ask("get", { key: "counter" }), 11);
@@ -99,19 +68,31 @@ function follows({ upstreamMaster, upstream: upstreamStorages, master: maker, st
 }
 
 peerGroup("backup", {
-  "ours and NEO's follow NEO's": follows({
-    ...{ upstreamMaster: real, upstream: [real], master: real, storages: [real, ours] },
+  "NEO's, with storages of both kinds, of NEO's": follows({
+    ...{ upstream: [real, real], master: real, storages: [real, ours] },
   }),
-  "NEO's and ours follow ours, under our master": follows({
-    ...{ upstreamMaster: ours, upstream: [ours], master: real, storages: [ours, real] },
+  "NEO's, with storages of both kinds, of ours": follows({
+    ...{ upstream: [ours, ours], master: real, storages: [ours, real] },
   }),
-  "ours follows NEO's": follows({
-    ...{ upstreamMaster: real, upstream: [real], master: ours, storages: [ours, ours] },
+  "ours, with storages of both kinds, of NEO's": follows({
+    ...{ upstream: [real, real], master: ours, storages: [ours, real] },
   }),
-  "ours follows NEO's, with storages of both kinds": follows({
-    ...{ upstreamMaster: real, upstream: [real], master: ours, storages: [ours, real] },
+  "all ours, of NEO's": follows({
+    ...{ upstream: [real, real], master: ours, storages: [ours, ours] },
   }),
-  "ours follows ours": follows({
-    ...{ upstreamMaster: ours, upstream: [ours], master: ours, storages: [ours, ours] },
+  "all ours, of one of NEO's storages under our master": follows({
+    ...{ upstream: [ours, real], master: ours, storages: [ours, ours] },
+  }),
+  "all ours, of ours": follows({
+    ...{ upstream: [ours, ours], master: ours, storages: [ours, ours] },
+  }),
+  "all NEO's, of ours": follows({
+    ...{ upstream: [ours, ours], master: real, storages: [real, real] },
+  }),
+  "ours of NEO's under TLS": follows({
+    ...{ upstream: [real, real], master: ours, storages: [ours, ours], isSecure: true },
+  }),
+  "NEO's of ours under TLS": follows({
+    ...{ upstream: [ours, ours], master: real, storages: [real, real], isSecure: true },
   }),
 });

@@ -116,7 +116,7 @@ export class ClientService implements ClientToStorage {
   }
 
   abortTransaction({ ttid }: AbortTransaction): void {
-    this.#context.transactions.abort(ttid);
+    if (ttid !== null) this.#context.transactions.abort(ttid);
   }
 }
 
