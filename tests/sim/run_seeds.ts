@@ -1,13 +1,23 @@
 /**
  * Plays runs with many seeds: `deno task sim --seeds 1000`, from `--first 1` on, or a single one
  * with `--seed 7`. Options that would follow from the seed can be given as well, such as
+<<<<<<< HEAD
+ * `--workload ring --faults storage`. `--jobs` says how many are played at the same time; `--log
+ * FILE` writes down all that happens in the last one.
+=======
  * `--workload ring --faults storage`. `--log FILE` writes down all that happened in the last run.
+>>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
  */
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
+<<<<<<< HEAD
+import { FAULTS, FINALES, type GivenOptions, WORKLOAD_NAMES } from "./runs/options.ts";
+import { failureText, playSeeds, reportText, textOf } from "./runs/seeds.ts";
+=======
 import { FAULTS, FINALES, WORKLOAD_NAMES } from "./runs/options.ts";
 import { type GivenOptions, playSeeds, reportText, textOf } from "./runs/seeds.ts";
+>>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
 
 const count = z.coerce.number().int().nonnegative().optional();
 
@@ -27,10 +37,16 @@ const schema = z.object({
   steps: count,
   cacheBytes: count,
   pauseMs: count,
+<<<<<<< HEAD
+  jobs: count,
+=======
+>>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
   log: z.string().optional(),
 }).strict();
 
 const DEFAULT_SEEDS = 100;
+/** After how many runs it is said how far it is. */
+const PROGRESS_RUNS = 100;
 
 async function main(args: readonly string[]): Promise<number> {
   const names = Object.keys(schema.shape);
@@ -41,23 +57,39 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(z.prettifyError(parsed.error));
     return 2;
   }
+<<<<<<< HEAD
+  const { seeds = DEFAULT_SEEDS, seed, first = 1, jobs, log, ...rest } = parsed.data;
+=======
   const { seeds = DEFAULT_SEEDS, seed, first = 1, log, ...rest } = parsed.data;
+>>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
   const given: GivenOptions = Object.fromEntries(
     Object.entries(rest).filter(([, value]) => value !== undefined),
   );
   const chosen = seed !== undefined ? [seed] : Array.from({ length: seeds }, (_, at) => first + at);
   const started = performance.now();
+  const seconds = () => `${((performance.now() - started) / 1000).toFixed(1)} s`;
+  let runs = 0;
   const report = await playSeeds(chosen, {
     given,
+<<<<<<< HEAD
+    jobs: jobs ?? navigator.hardwareConcurrency,
+    ...log !== undefined && { log },
+    played: (outcome) => {
+      if (chosen.length === 1) console.log(textOf({ ...outcome.options }));
+      else if (outcome.failure !== null) console.log(failureText(outcome, given));
+      if (++runs % PROGRESS_RUNS === 0) console.error(`${runs} runs in ${seconds()}`);
+=======
     logged: (lines) => {
       if (log !== undefined) Deno.writeTextFileSync(log, lines.join("\n"));
     },
     played: (options, counts) => {
       if (chosen.length === 1) console.log(`${textOf({ ...options })}\n${textOf(counts)}`);
+>>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
     },
   });
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`${reportText(report)} in ${seconds} s`);
+  // Failures of several runs were shown when they happened.
+  const shown = chosen.length === 1 ? report : { ...report, failures: [] };
+  console.log(`${reportText(shown)}\n${report.failures.length} failed, in ${seconds()}`);
   return report.failures.length === 0 ? 0 : 1;
 }
 

@@ -11,11 +11,14 @@ import { playSeeds, reportText } from "./runs/seeds.ts";
 const SEEDS = 200;
 
 Deno.test(`the store keeps its promises in ${SEEDS} runs`, async () => {
-  const report = await playSeeds(Array.from({ length: SEEDS }, (_, at) => at + 1));
+  const seeds = Array.from({ length: SEEDS }, (_, at) => at + 1);
+  const report = await playSeeds(seeds, { jobs: navigator.hardwareConcurrency });
   const text = reportText(report);
   console.log(text);
   assert.equal(report.failures.length, 0, text);
   const { committed = 0, aborted = 0, resolutions = 0 } = report.counts;
+  const faults = Object.keys(report.counts).filter((name) => name.startsWith("fault: "));
+  assert.ok(faults.length >= 15, text);
   // Runs in which nothing happens, or all goes well, prove nothing.
   assert.ok(committed > 20 * SEEDS && aborted > 5 * SEEDS && resolutions > SEEDS, text);
 });

@@ -3,7 +3,7 @@
  * in memory, so that nothing of the product has to know of them.
  */
 
-import type { GivenOptions } from "../runs/seeds.ts";
+import type { GivenOptions } from "../runs/options.ts";
 
 /** A fault that could have been made. */
 export interface Mutant {

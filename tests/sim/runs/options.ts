@@ -93,11 +93,14 @@ export interface RunOptions {
   readonly pauseMs: number;
 }
 
+/** Options of runs that do not follow from their seeds. */
+export type GivenOptions = Partial<Omit<RunOptions, "seed">>;
+
 /** Numbers of a run are drawn from a stream of their own: the world's goes on as it likes. */
 const STREAM = 0x51ed;
 
 /** The options of a seed, but for those that are given. */
-export function optionsOf(seed: number, given: Partial<RunOptions> = {}): RunOptions {
+export function optionsOf(seed: number, given: GivenOptions = {}): RunOptions {
   const random = new Random(seed ^ STREAM);
   const pick = <T>(items: readonly T[]): T => {
     const item = items[random.below(items.length)];
