@@ -30,6 +30,12 @@ export function readSection(text: string, section: string, file: string): Sectio
   return new Map([...raw].map(([key, value]) => [key, interpolate(raw, key, value, file)]));
 }
 
+/** Takes all sections out of a configuration file's text, in their order. Throws as above. */
+export function readSections(text: string, file: string): ReadonlyMap<string, Section> {
+  const names = [...parse(text, file).keys()].filter((name) => name !== DEFAULT);
+  return new Map(names.map((name) => [name, readSection(text, name, file)]));
+}
+
 type Sections = Map<string, Map<string, string>>;
 
 function parse(text: string, file: string): Sections {

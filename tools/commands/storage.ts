@@ -3,10 +3,11 @@
 import { ConfigurationError } from "../../nodes/errors.ts";
 import { parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
 import { type Engine, ENGINES } from "../../nodes/storage/backend/mysql/dialect.ts";
-import type { DatabaseAddress } from "../../nodes/storage/backend/open.ts";
+import type { DatabaseAddress, OwnDatabase } from "../../nodes/storage/backend/open.ts";
 import { resetStorage, startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { expandHome, readFile } from "../files.ts";
+import { type OwnDatabaseText, readImporterFile } from "../importer_file.ts";
 import { logSink } from "../log.ts";
 import { type CommandSpec, type OptionValues, parseCommandLine } from "../options.ts";
 import { runNode } from "../run_node.ts";
@@ -29,7 +30,7 @@ const SPEC: CommandSpec = {
       flags: "-d, --database <database>",
       kind: "text",
       help: "the database: [user[:password]@]database[/path/of/socket] of a MySQL or MariaDB " +
-        "server, or the path of an SQLite file",
+        "server, or the path of an SQLite file, or that of importer.conf",
       required: true,
     },
     {
@@ -81,6 +82,15 @@ function databaseAddress(values: OptionValues): DatabaseAddress {
   const adapter = values.requiredText("adapter");
   const database = values.requiredText("database");
   const engine = values.text("engine");
+  if (adapter !== "Importer") {
+    return ownDatabase({ adapter, database, engine, wait: values.number("wait") ?? 0 });
+  }
+  if (engine !== undefined) throw unsupportedEngine(engine, []);
+  const { importer, own } = readImporterFile(database);
+  return { adapter, importer, database: ownDatabase(own) };
+}
+
+function ownDatabase({ adapter, database, engine, wait }: OwnDatabaseText): OwnDatabase {
   switch (adapter) {
     case "SQLite":
       if (engine !== undefined) throw unsupportedEngine(engine, []);
@@ -91,12 +101,12 @@ function databaseAddress(values: OptionValues): DatabaseAddress {
       return {
         adapter,
         address: { ...address, socket },
-        waitMs: (values.number("wait") ?? 0) * 1000,
+        waitMs: wait * 1000,
         engine: engineOf(engine ?? "InnoDB"),
       };
     }
     default:
-      throw new ConfigurationError(`the adapter ${adapter} is not part of this version`);
+      throw new ConfigurationError(`expected the adapter MySQL or SQLite, found ${adapter}`);
   }
 }
 

@@ -46,6 +46,7 @@ export function mysqlDialect(
     (engine === "TokuDB" && UNCOMPRESSED.has(table) ? " compression='tokudb_uncompressed'" : "");
   return {
     limits: { partitions: 65535, textBytes: 0xffff, oids: Math.floor(0xff_ffff / 8) },
+    settingBytes: 255,
     type: (column) => TYPES[column],
     suffix: (table) => ({ inside: keys(table, dedup), behind: behind(table) }),
     extras: [BIG_VALUES + behind("bigdata")],

@@ -40,7 +40,7 @@ export async function makeBackend(opened: Opened, options: BackendOptions): Prom
   try {
     const isNew = await prepare(opened, options);
     completeSchema(connection, dialect);
-    const settings = await SqlSettings.read(connection, dialect.limits.partitions);
+    const settings = await SqlSettings.read(connection, dialect);
     if (isNew) settings.version = SCHEMA_VERSION;
     if (settings.name === null) settings.name = options.cluster;
     await connection.commitNow();
@@ -66,7 +66,7 @@ async function prepare(
     dropSchema(connection);
     return true;
   }
-  const settings = await SqlSettings.read(connection, dialect.limits.partitions);
+  const settings = await SqlSettings.read(connection, dialect);
   await migrate({ connection, dialect }, settings.version, (version) => {
     settings.version = version;
   });

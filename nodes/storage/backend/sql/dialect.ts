@@ -6,6 +6,8 @@ import type { ColumnType, TableName } from "./tables.ts";
 
 export interface Dialect {
   readonly limits: BackendLimits;
+  /** Bytes of a setting for which there is room in a table that was not changed for more. */
+  readonly settingBytes: number;
   /** The type of a column. */
   type(column: ColumnType): string;
   /** What stands in a table's definition beside its columns and its key, and behind them. */

@@ -29,6 +29,7 @@ export function sqliteDialect({ dedup }: { readonly dedup: boolean }): Dialect {
   return {
     // Data ids have 63 bits here, of which 48 are for those of one partition.
     limits: { partitions: 32768, textBytes: Infinity, oids: Infinity },
+    settingBytes: Infinity,
     type: (column) => TYPES[column],
     suffix: (table) => ({
       inside: "",

@@ -1,0 +1,144 @@
+/**
+ * What is in the ZODBs that are imported, as one store: all that was committed up to the last
+ * transaction of them, whether it has been imported or not.
+ */
+
+import { type Oid, oid, partitionOf, type Tid, ZERO_TID } from "../../../codec/ids.ts";
+import type { RecordHeader } from "../../../filestorage/format.ts";
+import type { Pause } from "../../../filestorage/reader.ts";
+import type { ObjectRecord, StoredData, TransactionRecord } from "../backend.ts";
+import { after, Merged, type SourceRecord } from "./merged.ts";
+import type { Source } from "./source.ts";
+import { type Compression, storedFrom } from "./stored.ts";
+
+export class Past {
+  readonly sources: readonly Source[];
+  /** The last transaction of the sources. */
+  readonly lastTid: Tid;
+  readonly greatestOid: Oid;
+
+  /** @param sources in the order of their shifts */
+  constructor(sources: readonly Source[]) {
+    this.sources = sources;
+    let lastTid = ZERO_TID;
+    let end = 1n;
+    for (const { placement: { lastTid: tid, shift, nextOid } } of sources) {
+      if (tid > lastTid) lastTid = tid;
+      if (shift + nextOid > end) end = shift + nextOid;
+    }
+    this.lastTid = lastTid;
+    this.greatestOid = oid(end - 1n);
+  }
+
+  /** The last revision of an object before a tid, and the tid of the next one that is imported. */
+  before(id: Oid, bound: Tid): (SourceRecord & { readonly next: Tid | null }) | null {
+    for (const source of this.sources) {
+      const own = source.own(id);
+      if (own === null) continue;
+      const { placement: { lastTid }, reader } = source;
+      const found = reader.before(own, bound <= lastTid ? bound : after(lastTid));
+      if (found === null) return null;
+      const next = found.next !== null && found.next <= lastTid ? found.next : null;
+      return { source, record: found.record, next };
+    }
+    return null;
+  }
+
+  /** The last revision of an object. */
+  last(id: Oid): RecordHeader | null {
+    return this.before(id, after(this.lastTid))?.record ?? null;
+  }
+
+  /** The data of a revision; null for a deletion. */
+  value({ source, record }: SourceRecord, compression: Compression): StoredData | null {
+    const data = source.reader.data(record);
+    return data === null ? null : storedFrom(source.moved(data, record), compression);
+  }
+
+  /** The revision whose data a revision takes; null where it has its own. */
+  valueTid({ source, record }: SourceRecord): Tid | null {
+    let target = source.reader.dataTid(record);
+    // An object that was undone twice in one transaction takes its data from itself.
+    if (target === record.tid) target = null;
+    return target;
+  }
+
+  /** A revision as readers get it. */
+  object(found: SourceRecord, nextTid: Tid | null): ObjectRecord {
+    return {
+      tid: found.record.tid,
+      nextTid,
+      value: this.value(found, false),
+      valueTid: this.valueTid(found),
+    };
+  }
+
+  /** Revisions of an object, the newest first, with the sizes of their data in bytes. */
+  *history(id: Oid): IterableIterator<{ serial: Tid; size: number }> {
+    for (let bound = after(this.lastTid);;) {
+      const found = this.before(id, bound);
+      if (found === null) return;
+      const { source, record } = found;
+      bound = record.tid;
+      const size = record.length > 0 || record.back === 0
+        ? record.length
+        : source.reader.data(record)?.length ?? 0;
+      yield { serial: record.tid, size };
+    }
+  }
+
+  async transaction(tid: Tid, pause: Pause): Promise<TransactionRecord | null> {
+    const merged = await Merged.open(this.sources, tid, pause);
+    return merged.tid === tid ? merged.metadata([...merged.records().keys()]) : null;
+  }
+
+  /** Tids of a partition in ascending order. */
+  async range(
+    { offset, partitions, min, max, count }: {
+      readonly offset: number;
+      readonly partitions: number;
+      readonly min: Tid;
+      readonly max: Tid;
+      readonly count: number;
+    },
+    pause: Pause,
+  ): Promise<Tid[]> {
+    const tids: Tid[] = [];
+    if (min > max || count <= 0) return tids;
+    const merged = await Merged.open(this.sources, min, pause);
+    for (; merged.tid !== null && merged.tid <= max; merged.advance()) {
+      if (partitionOf(merged.tid, partitions) === offset) tids.push(merged.tid);
+      if (tids.length === count) break;
+      await pause();
+    }
+    return tids;
+  }
+
+  /** Tids, the newest first. */
+  *newest(): IterableIterator<Tid> {
+    const walks = this.sources.map(({ reader, placement: { lastTid } }) => {
+      const headers = reader.backwards();
+      const next = (): Tid | null => {
+        for (;;) {
+          const { value, done } = headers.next();
+          if (done) return null;
+          if (value.tid <= lastTid) return value.tid;
+        }
+      };
+      return { next, tid: next() };
+    });
+    for (;;) {
+      let greatest: Tid | null = null;
+      for (const { tid } of walks) {
+        if (tid !== null && (greatest === null || tid > greatest)) greatest = tid;
+      }
+      if (greatest === null) return;
+      yield greatest;
+      for (const walk of walks) if (walk.tid === greatest) walk.tid = walk.next();
+    }
+  }
+
+  close(): void {
+    for (const { reader } of this.sources) reader.close();
+  }
+}
