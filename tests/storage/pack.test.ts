@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { AskObjectHistory, AskPack, AskTIDs } from "../../gen/packets.ts";
+import { STEP_ROWS } from "../../nodes/storage/backend/sql/pack_revisions.ts";
 import { isPending, o, S2, Stage, t } from "./support.ts";
 
 const REVISIONS = "SELECT oid, tid, data_id, value_tid FROM obj ORDER BY oid, tid";
@@ -111,6 +112,32 @@ Deno.test("a pack does not touch what is not readable, and never fails", async (
     [1n, 100n],
     [1n, 200n],
   ]);
+});
+
+Deno.test("an object of more revisions than a step looks at is packed like any", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  const last = STEP_ROWS * 2 + 3;
+  for (let at = 1; at <= last; at++) {
+    await stage.commit(client, t(at), [{ oid: o(1), serial: t(at - 1), data: `at ${at}` }]);
+  }
+  // One of them is committed when the pack begins, the other one is not.
+  const undo = { oid: o(1), data: null, dataSerial: t(2) };
+  await stage.commit(client, t(last + 1), [{ ...undo, serial: t(last) }]);
+  assert.equal(await client.store(t(last + 2), { ...undo, serial: t(last + 1) }), null);
+  await stage.master.ask(AskPack, { tid: t(last - 1) });
+  assert.equal((await client.load(o(1))).data, "at 2");
+  await client.vote(t(last + 2), [o(1)]);
+  await stage.finish(t(last + 2));
+  assert.equal((await client.load(o(1))).data, "at 2");
+  await stage.stop();
+  assert.deepEqual(rowsOf(await stage.onDisk("SELECT tid, value_tid FROM obj ORDER BY tid")), [
+    [BigInt(last - 1), null],
+    [BigInt(last), null],
+    [BigInt(last + 1), null],
+    [BigInt(last + 2), BigInt(last + 1)],
+  ]);
+  assert.equal((await stage.onDisk("SELECT id FROM data")).length, 3);
 });
 
 Deno.test("clients are served while a database is packed", async () => {

@@ -1,129 +1,135 @@
 /**
  * Packing: forgets revisions that are not needed to see the objects as they were at a tid, or
- * later. Each object is packed at once, and between objects clients are served.
+ * later. It is done in steps, each of which looks at a bounded number of rows, and between which
+ * clients are served. So an object of many revisions loses them bit by bit, the oldest first: what
+ * can still be seen of the past is always as it was.
+ *
+ * Invariant: of the revisions that stay, none takes its data from one that is gone.
  */
 
 import { type Oid, type Tid, tid } from "../../../codec/ids.ts";
-import type { SqlRow } from "../../../host/host.ts";
-import type { DataId, Pack } from "../backend.ts";
+import type { Pack } from "../backend.ts";
 import { type Eventual, eventually, got, type Steps } from "../eventual.ts";
-import { integerOf, oidOf, tidOf } from "./columns.ts";
-import type { ReadStatement, WriteStatement } from "./connection.ts";
+import { integerOf, oidOf } from "./columns.ts";
+import type { ReadStatement } from "./connection.ts";
+import { LongObject } from "./pack_long_object.ts";
+import { type PackedRow, packedRow, RevisionPacker, STEP_ROWS } from "./pack_revisions.ts";
 import type { Parts } from "./parts.ts";
 
-/** How long clients may be kept waiting by a slice of work, in milliseconds. */
-const SLICE_MS = 10;
-
-/** Objects that are looked for at once. */
-const GROUP_OBJECTS = 256;
+/** How long clients may be kept waiting by a slice of steps, in milliseconds. */
+const SLICE_MS = 2;
 
 /** Packs all objects of some partitions; resolves when it is done or was stopped by its pause. */
 export async function pack(parts: Parts, order: Pack): Promise<void> {
-  const { connection, dialect, host, settings } = parts;
-  settings.packTid = order.tid;
-  const packer = new ObjectPacker(parts, order);
-  // The plus keeps the order of objects: the index by tid is of no use here.
-  const find = connection.read(
-    `SELECT oid, COUNT(*) AS count, MAX(tid) AS tid FROM ${dialect.objByOid} ` +
-      "WHERE partition = ? AND oid >= ? AND +tid <= ? GROUP BY oid ORDER BY oid LIMIT ?",
-  );
-  let start = host.monotonic();
-  for (const offset of order.offsets) {
-    for (let next = 0n;;) {
-      const from = next;
-      const found = await connection.inOrder(() =>
-        find.all(offset, from, order.tid, GROUP_OBJECTS)
-      );
-      for (const row of found) {
-        const oid = oidOf(row.oid);
-        next = oid + 1n;
-        connection.changing([oid]);
-        await connection.atomically(() => packer.pack(offset, row));
-        if (host.monotonic() - start < SLICE_MS) continue;
-        // One commit of everything would hold clients up at the end.
-        await connection.inOrder(() => connection.commitNow());
-        if (!await order.pause()) return;
-        start = host.monotonic();
-      }
-      if (found.length < GROUP_OBJECTS) break;
-    }
-  }
+  parts.settings.packTid = order.tid;
+  const packer = new Packer(parts, order);
+  for (const offset of order.offsets) if (!await packer.partition(offset)) return;
 }
 
-class ObjectPacker {
+/** Where a step has come to. */
+interface Progress {
+  /** The object to go on with; null at the end of the partition. */
+  readonly next: bigint | null;
+  /** An object that has too many revisions for one step. */
+  readonly long: Oid | null;
+}
+
+class Packer {
   readonly #parts: Parts;
   readonly #order: Pack;
-  readonly #dataOf: ReadStatement;
-  readonly #oldest: ReadStatement;
-  readonly #users: ReadStatement;
-  readonly #setPointer: WriteStatement;
-  readonly #movePending: WriteStatement;
-  readonly #delete: WriteStatement;
+  readonly #revisions: RevisionPacker;
+  readonly #rows: ReadStatement;
+  #start: number;
 
   constructor(parts: Parts, order: Pack) {
     this.#parts = parts;
     this.#order = order;
-    const { connection } = parts;
-    this.#dataOf = connection.read(
-      "SELECT data_id, value_tid FROM obj WHERE partition = ? AND oid = ? AND tid = ?",
+    this.#revisions = new RevisionPacker(parts, order);
+    this.#rows = parts.connection.read(
+      `SELECT oid, tid, data_id, value_tid FROM ${parts.dialect.objByOid} ` +
+        "WHERE partition = ? AND oid >= ? ORDER BY oid, tid LIMIT ?",
     );
-    this.#oldest = connection.read(
-      "SELECT tid, data_id FROM obj WHERE partition = ? AND oid = ? AND tid < ?",
-    );
-    this.#users = connection.read(
-      "SELECT tid FROM obj WHERE partition = ? AND oid = ? AND tid >= ? AND value_tid = ? " +
-        "ORDER BY tid",
-    );
-    this.#setPointer = connection.write(
-      "UPDATE obj SET value_tid = ? WHERE partition = ? AND oid = ? AND tid = ?",
-    );
-    this.#movePending = connection.write(
-      "UPDATE tobj SET value_tid = ? WHERE partition = ? AND oid = ? AND value_tid = ?",
-    );
-    this.#delete = connection.write(
-      "DELETE FROM obj WHERE partition = ? AND oid = ? AND tid < ?",
-    );
+    this.#start = parts.host.monotonic();
   }
 
-  /** Packs an object; `row` tells how many revisions it has up to the pack's tid, and the last. */
-  pack(partition: number, row: SqlRow): Eventual<void> {
-    return eventually(this.#pack(partition, row));
+  /** Packs a partition. Resolves with whether to go on. */
+  async partition(offset: number): Promise<boolean> {
+    for (let next: bigint | null = 0n; next !== null;) {
+      const from: bigint = next;
+      const progress = await this.#step(() => this.#some(offset, from));
+      if (!await this.#pause()) return false;
+      if (progress.long !== null && !await this.#longObject(offset, progress.long)) return false;
+      next = progress.next;
+    }
+    return true;
   }
 
-  *#pack(partition: number, row: SqlRow): Steps<void> {
-    const oid = oidOf(row.oid);
-    const kept = tidOf(row.tid);
-    const last = yield* got(this.#dataOf.get(partition, oid, kept));
-    if (last === undefined) return;
-    const isDeleted = last.data_id === null && last.value_tid === null;
-    if (!isDeleted && integerOf(row.count) === 1n) return;
-    const limit = isDeleted ? tid(kept + 1n) : kept;
-    const ids: DataId[] = [];
-    for (const old of yield* got(this.#oldest.all(partition, oid, limit))) {
-      const dataId = old.data_id === null ? null : integerOf(old.data_id);
-      if (dataId !== null) ids.push(dataId);
-      yield* this.#handOver({ partition, oid, from: tidOf(old.tid), limit, dataId });
+  /** Packs the next objects of a partition, as many as one step may look at. */
+  *#some(offset: number, from: bigint): Steps<Progress> {
+    const found = yield* got(this.#rows.all(offset, from, STEP_ROWS));
+    const objects = new Map<Oid, PackedRow[]>();
+    for (const row of found) {
+      const oid = oidOf(row.oid);
+      const rows = objects.get(oid);
+      if (rows === undefined) objects.set(oid, [packedRow(row)]);
+      else rows.push(packedRow(row));
     }
-    this.#delete.run(partition, oid, limit);
-    this.#parts.data.prune(ids);
+    const isEnd = found.length < STEP_ROWS;
+    const last = found.at(-1);
+    // The last one may have rows that were not looked at.
+    const cut = isEnd || last === undefined ? null : oidOf(last.oid);
+    for (const [oid, rows] of objects) if (oid !== cut) this.#whole(offset, oid, rows);
+    if (cut === null) return { next: null, long: null };
+    const isLong = objects.size === 1;
+    return { next: isLong ? cut + 1n : integerOf(cut), long: isLong ? cut : null };
   }
 
-  /** Gives the data of a revision that goes to the first one that refers to it. */
-  *#handOver({ partition, oid, from, limit, dataId }: {
-    readonly partition: number;
-    readonly oid: Oid;
-    readonly from: Tid;
-    readonly limit: Tid;
-    readonly dataId: DataId | null;
-  }): Steps<void> {
-    let owner: Tid | null = null;
-    for (const row of yield* got(this.#users.all(partition, oid, limit, from))) {
-      const user = tidOf(row.tid);
-      this.#setPointer.run(owner, partition, oid, user);
-      owner ??= user;
-    }
-    if (this.#order.moved(oid, from, { owner, dataId })) {
-      this.#movePending.run(owner, partition, oid, from);
+  /** Packs an object all of whose revisions are known. */
+  #whole(partition: number, oid: Oid, rows: readonly PackedRow[]): void {
+    const kept = rows.findLast((row) => row.tid <= this.#order.tid);
+    if (kept === undefined) return;
+    const limit = limitOf(kept);
+    const gone = rows.filter((row) => row.tid < limit);
+    if (gone.length === 0) return;
+    const users = rows.filter((row) => row.tid >= limit);
+    this.#revisions.remove({ partition, oid }, gone, (from) => {
+      return users.filter(({ valueTid }) => valueTid === from).map((row) => row.tid);
+    });
+  }
+
+  /** Packs an object of many revisions. Resolves with whether to go on. */
+  async #longObject(partition: number, oid: Oid): Promise<boolean> {
+    const object = new LongObject(this.#parts, this.#revisions, { partition, oid });
+    const kept = await this.#step(() => object.last(this.#order.tid));
+    if (kept === null) return true;
+    const limit = limitOf(kept);
+    for (;;) {
+      const isDone = await this.#step(() => object.some(limit));
+      if (!await this.#pause()) return false;
+      if (isDone) return true;
     }
   }
+
+  /** Does work in which nothing else happens to the database. */
+  async #step<T>(work: () => Steps<T>): Promise<T> {
+    const done: Eventual<T> = this.#parts.connection.atomically(() => eventually(work()));
+    return await done;
+  }
+
+  /** Lets others work when it is time. Resolves with whether to go on. */
+  async #pause(): Promise<boolean> {
+    const { connection, host } = this.#parts;
+    if (host.monotonic() - this.#start < SLICE_MS) return true;
+    // One commit of everything would hold clients up at the end.
+    await connection.inOrder(() => connection.commitNow());
+    const goesOn = await this.#order.pause();
+    this.#start = host.monotonic();
+    return goesOn;
+  }
+}
+
+/** Revisions before the limit go: all before the one that is kept, and that, too, if it is none. */
+function limitOf({ tid: kept, dataId, valueTid }: PackedRow): Tid {
+  const isDeleted = dataId === null && valueTid === null;
+  return isDeleted ? tid(kept + 1n) : kept;
 }
