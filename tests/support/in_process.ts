@@ -32,6 +32,8 @@ export interface InProcessOptions {
   readonly partitions?: number;
   readonly replicas?: number;
   readonly tls?: TlsIdentity | null;
+  /** Whether storages keep equal data once; false where absent. */
+  readonly dedup?: boolean;
   /** The cluster's name; `test` where absent. */
   readonly name?: string;
   /** The cluster that this one may be a backup of. */
@@ -127,7 +129,7 @@ export class InProcessCluster {
     const node = await startStorage(host.nodeHost, {
       ...this.#nodeOptions({ host: "127.0.0.1", port: 0 }),
       database: { adapter: "SQLite", path: `${this.#directory}/${name}.sqlite` },
-      dedup: false,
+      dedup: this.#options.dedup ?? false,
       dropPartitions: false,
     });
     this.#places.set(name, { node, host });
