@@ -33,7 +33,6 @@ export interface SeedsOptions {
 }
 
 /** Plays a run for each seed, and goes on after failures. */
-<<<<<<< HEAD
 export async function playSeeds(
   seeds: Iterable<number>,
   { given = {}, jobs = 1, log, played = () => {} }: SeedsOptions = {},
@@ -47,27 +46,6 @@ export async function playSeeds(
     for (let seed = left.shift(); seed !== undefined; seed = left.shift()) {
       const options = optionsOf(seed, given);
       const { counts, failure } = await player.play({ options, ...log !== undefined && { log } });
-=======
-export async function playSeeds(seeds: Iterable<number>, {
-  given = {},
-  played = () => {},
-  logged = () => {},
-}: {
-  readonly given?: GivenOptions;
-  /** Told of each run that did not fail. */
-  readonly played?: (options: RunOptions, counts: RunCounts) => void;
-  /** Told of all that happened in each run. */
-  readonly logged?: (lines: readonly string[]) => void;
-} = {}): Promise<SeedsReport> {
-  const failures: SeedFailure[] = [];
-  const sums = new Map<string, number>();
-  let runs = 0;
-  for (const seed of seeds) {
-    const options = optionsOf(seed, given);
-    runs++;
-    try {
-      const counts = await play(options, logged);
->>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
       for (const [name, count] of Object.entries(counts)) {
         sums.set(name, (sums.get(name) ?? 0) + count);
       }
@@ -83,7 +61,6 @@ export async function playSeeds(seeds: Iterable<number>, {
   return { given, runs, counts, failures };
 }
 
-<<<<<<< HEAD
 /** A worker that plays one run after the other. */
 class Player {
   #worker: Worker | null = null;
@@ -113,9 +90,6 @@ class Player {
 
 /** The command that plays a run again. */
 export function replayOf(seed: number, given: GivenOptions): string {
-=======
-function replayOf(seed: number, given: GivenOptions): string {
->>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
   const options = Object.entries(given).map(([name, value]) =>
     ` --${name} ${typeof value === "string" && value.includes(" ") ? `"${value}"` : value}`
   );
