@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import {
   type Client,
   connect,
+  CreationUndoneError,
   NotFoundError,
   type Oid,
   StorageError,
@@ -108,6 +109,12 @@ async function undo(client: Client): Promise<void> {
   assert.equal(text((await client.load(oid)).data), "one");
   await client.undo(undone);
   assert.equal(text((await client.load(oid)).data), "two");
+  // To undo a creation is to delete, and to undo that is to create again.
+  const another = await create(client, "another");
+  const gone = await client.undo((await client.load(another)).serial);
+  await assert.rejects(client.load(another), CreationUndoneError);
+  await client.undo(gone);
+  assert.equal(text((await client.load(another)).data), "another");
 }
 
 async function iteration(client: Client): Promise<void> {

@@ -124,6 +124,7 @@ async function metadata(client: Client, other: Client): Promise<void> {
   assert.equal(text(found.description), "for a réason");
   assert.deepEqual(found.extension, new Uint8Array([0x80, 0x02, 0x7d, 0x2e]));
   assert.deepEqual(found.oids, [oid]);
+  assert.equal(found.packed, false);
 }
 
 async function conflict(client: Client, other: Client): Promise<void> {

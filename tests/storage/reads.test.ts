@@ -100,6 +100,23 @@ Deno.test("tids from and to are ascending, and both included", async () => {
   assert.deepEqual(await tids(0, MAX_TID, 1), [200].map(t));
 });
 
+Deno.test("who committed and why is told as it was stored, and that it was packed", async () => {
+  await using first = await Stage.operating();
+  const writer = await first.client();
+  await first.commit(writer, t(100), [{ oid: o(1), data: "one" }, { oid: o(2), data: "two" }]);
+  await first.stop();
+  // NEO's tables have this flag, though its own packs leave it as it is.
+  await first.database.execute("UPDATE trans SET packed = 1");
+  await using stage = await Stage.operating({ database: first.database });
+  const client = await stage.client();
+  const told = await client.connection.ask(AskTransactionInformation, { tid: t(100) });
+  const [user, description] = [told.user, told.description].map((bytes) => {
+    return new TextDecoder().decode(bytes);
+  });
+  assert.deepEqual([user, description, told.extension.length], ["user", "text", 0]);
+  assert.deepEqual([told.oids, told.packed], [[o(1), o(2)], true]);
+});
+
 Deno.test("the final tid of a transaction is known once it is committed", async () => {
   await using stage = await Stage.operating();
   const client = await stage.client();
