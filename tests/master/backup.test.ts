@@ -1,0 +1,356 @@
+/** The master of a backup, with played storages and a played original. */
+
+import assert from "node:assert/strict";
+import * as p from "../../gen/packets.ts";
+import { ZERO_TID } from "../../nodes/codec/ids.ts";
+import { createNodeHost } from "../../nodes/host/node.ts";
+import { decodeText } from "../../nodes/wire/text.ts";
+import { PlayedUpstream } from "./played_upstream.ts";
+import {
+  ackText,
+  addressOf,
+  type Peer,
+  refused,
+  type RunningCluster,
+  runningCluster,
+  S1,
+  S2,
+  sameRows,
+  TestCluster,
+  tidOf,
+} from "./support.ts";
+
+const PARTITIONS = 4;
+const COPIES = [S1, S2].map((nid) => ({ nid, state: "UP_TO_DATE" as const }));
+const READ_ONLY = "read-only access because cluster is in backuping mode";
+const CANT_SWITCH = "Can not switch to this state";
+
+interface Scene extends RunningCluster {
+  readonly upstream: PlayedUpstream;
+}
+
+/** A new database on two storages, which is not a backup yet, and an original. */
+async function withScene(lastTid: number, test: (scene: Scene) => Promise<void>): Promise<void> {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid });
+  await using running = await runningCluster(2, { upstream: upstream.options });
+  await test({ ...running, upstream });
+}
+
+/** As {@link withScene}, with a backup that follows the original. */
+function withBackup(lastTid: number, test: (scene: Scene) => Promise<void>): Promise<void> {
+  return withScene(lastTid, async (scene) => {
+    await order(scene.admin, "STARTING_BACKUP");
+    await scene.cluster.log.says(/^follows up/);
+    await scene.admin.drain();
+    await test(scene);
+  });
+}
+
+async function order(admin: Peer, state: p.ClusterState): Promise<void> {
+  assert.equal(ackText(await admin.ask(p.SetClusterState, { state })), "Cluster state changed");
+}
+
+/** What storages are ordered to replicate, whichever of them is chosen for a partition. */
+class Orders {
+  #all: string[] = [];
+  #changed = () => {};
+
+  constructor(storages: readonly Peer[]) {
+    for (const storage of storages) {
+      storage.watch(p.Replicate, ({ tid, upstreamName, sources }) => {
+        const cluster = decodeText(upstreamName);
+        for (const [offset, address] of sources) {
+          if (address === null) continue;
+          this.#all.push(`${offset} up to ${tid} from ${cluster}:${address.port}`);
+        }
+        this.#changed();
+      });
+    }
+  }
+
+  /** The next orders for all partitions, sorted; not that nothing is new. */
+  async forAll(): Promise<string[]> {
+    while (this.#all.length < PARTITIONS) {
+      await new Promise<void>((resolve) => this.#changed = resolve);
+    }
+    return this.#all.splice(0).sort();
+  }
+}
+
+/** Orders for all partitions. */
+function all(text: string): string[] {
+  return Array.from({ length: PARTITIONS }, (_, offset) => `${offset} ${text}`);
+}
+
+function done(storage: Peer, offset: number, tid: number): void {
+  storage.notify(p.NotifyReplicationDone, { offset, tid: tidOf(tid) });
+}
+
+/** Lets both storages have everything up to a tid. */
+async function complete({ storages, admin }: Scene, tid: number): Promise<void> {
+  for (const storage of storages) {
+    for (let offset = 0; offset < PARTITIONS; offset++) done(storage, offset, tid);
+    await storage.drain();
+  }
+  assert.equal((await admin.ask(p.AskRecovery, {})).backupTid, tidOf(tid));
+}
+
+Deno.test("a cluster becomes a backup when it is ordered to, and finds the original", async () => {
+  await withScene(50, async ({ cluster, upstream, admin, storages: [first, second] }) => {
+    assert.ok(first && second);
+    const orders = new Orders([first, second]);
+    await order(admin, "STARTING_BACKUP");
+    for (const storage of [first, second]) {
+      assert.equal((await storage.take(p.StartOperation)).backup, true);
+      assert.equal((await storage.take(p.NotifyClusterInformation)).state, "STARTING_BACKUP");
+      assert.equal((await storage.take(p.NotifyClusterInformation)).state, "BACKINGUP");
+    }
+    await cluster.log.says(/^follows up .* from nothing on; its last transaction is 0{14}32/);
+    const [request] = upstream.requests;
+    assert.deepEqual([request?.nodeType, request?.nid, request?.address], ["CLIENT", null, null]);
+    assert.deepEqual(await orders.forAll(), all(`up to 50 from up:${upstream.storage.port}`));
+    assert.deepEqual((await admin.ask(p.AskRecovery, {})).backupTid, ZERO_TID);
+    assert.deepEqual((await admin.ask(p.AskLastTransaction, {})).tid, tidOf(50));
+  });
+});
+
+Deno.test("orders that make no sense in a backup are refused, and the others obeyed", async () => {
+  await withBackup(50, async ({ cluster, admin, storages: [first] }) => {
+    assert.ok(first !== undefined);
+    for (const state of ["VERIFYING", "STARTING_BACKUP"] as const) {
+      await refused(admin.ask(p.SetClusterState, { state }), "PROTOCOL_ERROR", CANT_SWITCH);
+    }
+    const truncate = admin.ask(p.Truncate, { tid: tidOf(1) });
+    await refused(truncate, "PROTOCOL_ERROR", "Can not truncate in this state");
+    assert.equal(ackText(await admin.ask(p.TweakPartitionTable, { nids: [] })), "");
+    const third = await cluster.connect();
+    await third.identify("STORAGE", { address: addressOf(3) });
+    await third.drain();
+    const added = await admin.ask(p.AddPendingNodes, { nids: [third.nid] });
+    assert.equal(ackText(added), "Nodes added: S3");
+    assert.equal((await third.take(p.StartOperation)).backup, true);
+  });
+});
+
+Deno.test("clients only read, and are told what all storages have", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream, storages: [first, second] } = scene;
+    assert.ok(first && second);
+    await complete(scene, 50);
+    const client = await cluster.client();
+    assert.equal((await client.ask(p.AskLastTransaction, {})).tid, tidOf(50));
+    for (
+      const request of [
+        client.ask(p.AskBeginTransaction, { tid: null }),
+        client.ask(p.AskNewOIDs, { count: 1 }),
+        client.ask(p.AskFinishTransaction, { ttid: tidOf(1), oids: [], checkedOids: [] }),
+        client.ask(p.AskFinalTID, { ttid: tidOf(1) }),
+        client.ask(p.AskPack, { tid: tidOf(1) }),
+        client.ask(p.AskLastIDs, {}),
+      ]
+    ) await refused(request, "READ_ONLY_ACCESS", READ_ONLY);
+    client.notify(p.AbortTransaction, { ttid: null, nids: [] });
+    // Of oids 5 and 8, partitions 1 and 0 have them; the transaction itself is in the latter.
+    upstream.commit(60, 5, 8);
+    await first.skipTo(p.Replicate);
+    done(first, 0, 60);
+    done(first, 1, 60);
+    done(second, 0, 60);
+    await second.drain();
+    assert.deepEqual(await client.rest(), []);
+    done(second, 1, 60);
+    const { tid, oids } = await client.take(p.InvalidateObjects);
+    assert.deepEqual([tid, oids.map(Number)], [tidOf(60), [5, 8]]);
+    assert.equal((await client.ask(p.AskLastTransaction, {})).tid, tidOf(60));
+  });
+});
+
+Deno.test("who came while much was missing has to come again once it is there", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream } = scene;
+    const client = await cluster.client();
+    assert.equal((await client.ask(p.AskLastTransaction, {})).tid, ZERO_TID);
+    upstream.commit(60, 4);
+    await scene.storages[0]?.skipTo(p.Replicate);
+    assert.deepEqual(await client.rest(), []);
+    await complete(scene, 60);
+    await client.closed();
+    const again = await cluster.client();
+    assert.equal((await again.ask(p.AskLastTransaction, {})).tid, tidOf(60));
+  });
+});
+
+Deno.test("the original is followed again when its master was lost", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream, admin } = scene;
+    await complete(scene, 50);
+    const client = await cluster.client();
+    const orders = new Orders(scene.storages);
+    upstream.lastTid = 70;
+    upstream.disconnect();
+    await cluster.log.says(/^lost the upstream cluster, up/);
+    await client.closed();
+    await refused(
+      (await cluster.connect()).identify("CLIENT"),
+      "NOT_READY",
+      "Retry Later",
+    );
+    await cluster.log.says(/^follows up .* its last transaction is 0{14}46/);
+    // It has what this backup has: it was asked for that.
+    assert.deepEqual(upstream.askedTids, [tidOf(50)]);
+    await admin.skipTo(p.NotifyClusterInformation);
+    assert.deepEqual(await orders.forAll(), all(`up to 70 from up:${upstream.storage.port}`));
+  });
+});
+
+Deno.test("what can't be fetched where it was is ordered from where it is", async () => {
+  await withScene(50, async ({ upstream, admin, storages }) => {
+    const orders = new Orders(storages);
+    await order(admin, "STARTING_BACKUP");
+    await orders.forAll();
+    upstream.move(addressOf(9));
+    assert.deepEqual(await orders.forAll(), all("up to 50 from up:9"));
+  });
+});
+
+Deno.test("a cell counts again when it has what clients know of", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream, admin, storages: [first, second] } = scene;
+    assert.ok(first && second);
+    await complete(scene, 50);
+    second.close();
+    await admin.skipTo(p.NotifyPartitionChanges);
+    upstream.commit(60, 0, 1, 2, 3);
+    await first.skipTo(p.Replicate);
+    for (let offset = 0; offset < PARTITIONS; offset++) done(first, offset, 60);
+    const client = await cluster.client();
+    assert.equal((await client.ask(p.AskLastTransaction, {})).tid, tidOf(60));
+    const again = await cluster.node("STORAGE", { nid: S2, address: addressOf(2) });
+    assert.equal((await again.skipTo(p.StartOperation)).backup, true);
+    again.notify(p.NotifyReady, {});
+    const unfinished = await again.ask(p.AskUnfinishedTransactions, { offsets: [0] });
+    assert.deepEqual(unfinished, { maxTid: tidOf(60), ttids: [] });
+    await admin.drain();
+    done(again, 0, 55);
+    const { tid, sources } = await again.take(p.Replicate);
+    assert.deepEqual([tid, [...sources]], [tidOf(60), [[0, addressOf(1)]]]);
+    assert.deepEqual(await admin.rest(), []);
+    done(again, 0, 60);
+    const { changes } = await again.take(p.NotifyPartitionChanges);
+    assert.deepEqual(changes, [{ offset: 0, nid: S2, state: "UP_TO_DATE" }]);
+  });
+});
+
+Deno.test("a backup that ends is cut where all of it is complete", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream, admin, storages: [first, second] } = scene;
+    assert.ok(first && second);
+    await complete(scene, 50);
+    upstream.commit(60, 4);
+    await first.skipTo(p.Replicate);
+    await second.skipTo(p.Replicate);
+    await second.drain();
+    await order(admin, "STOPPING_BACKUP");
+    await first.skipTo(p.NotifyClusterInformation);
+    await first.skipTo(p.StopOperation);
+    assert.equal((await first.take(p.Truncate)).tid, tidOf(59));
+    await second.skipTo(p.StopOperation);
+    assert.equal((await second.take(p.Truncate)).tid, tidOf(59));
+    await cluster.log.says(/^the backup ends at 0{14}3b .* up to 0{14}3c/);
+    await cluster.log.says(/the cluster is RECOVERING/);
+  });
+});
+
+Deno.test("a backup that ends waits for copies that are behind others", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, admin, storages: [first, second] } = scene;
+    assert.ok(first && second);
+    for (let offset = 0; offset < PARTITIONS; offset++) done(first, offset, 50);
+    await first.drain();
+    await second.drain();
+    const orders = new Orders([second]);
+    await order(admin, "STOPPING_BACKUP");
+    assert.deepEqual(await orders.forAll(), all(`up to 50 from :${addressOf(1).port}`));
+    await refused(
+      (await cluster.connect()).identify("STORAGE", { address: addressOf(3) }),
+      "NOT_READY",
+      "Retry Later",
+    );
+    assert.equal((await admin.ask(p.AskClusterState, {})).state, "STOPPING_BACKUP");
+    // It may still stay what it was.
+    await order(admin, "STARTING_BACKUP");
+    await cluster.log.says(/^follows up/);
+    await order(admin, "STOPPING_BACKUP");
+    for (let offset = 0; offset < PARTITIONS; offset++) done(second, offset, 50);
+    await second.skipTo(p.StopOperation);
+    assert.equal((await second.take(p.Truncate)).tid, tidOf(50));
+  });
+});
+
+/** A master that finds the storages of a backup, which have data up to a tid. */
+async function withStored(
+  upstream: PlayedUpstream,
+  lastTid: number,
+  test: (cluster: TestCluster, storages: readonly Peer[]) => Promise<void>,
+): Promise<void> {
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const storages: Peer[] = [];
+  for (const number of [1, 2]) {
+    storages.push(
+      await cluster.storage(number, {
+        ...{ ptid: 3, rows: sameRows(PARTITIONS, COPIES), backupTid: tidOf(40 + number) },
+        lastIds: { lastOid: null, lastTid: tidOf(lastTid) },
+      }),
+    );
+  }
+  for (const storage of storages) {
+    assert.equal((await storage.skipTo(p.StartOperation)).backup, true);
+    storage.notify(p.NotifyReady, {});
+  }
+  await test(cluster, storages);
+}
+
+Deno.test("a backup that is started again goes on as one, from where each storage was", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  await withStored(upstream, 45, async (cluster, [, second]) => {
+    assert.ok(second !== undefined);
+    await cluster.log.says(/^follows up .* from 0{14}2a/);
+    assert.deepEqual(upstream.askedTids, [tidOf(45)]);
+    const admin = await cluster.admin();
+    assert.deepEqual((await admin.ask(p.AskRecovery, {})).backupTid, tidOf(42));
+  });
+});
+
+Deno.test("an original that lacks what the backup has is not followed", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  upstream.history = [10, 20, 60];
+  await withStored(upstream, 45, async (cluster, storages) => {
+    await cluster.log.says(/^the upstream cluster up: it does not have transaction 0{14}2d/);
+    for (const storage of storages) {
+      assert.ok(!(await storage.rest()).includes("Replicate"));
+    }
+    const admin = await cluster.admin();
+    assert.equal((await admin.ask(p.AskClusterState, {})).state, "STARTING_BACKUP");
+  });
+});
+
+Deno.test("an original of another size is not followed", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: 5 });
+  await withStored(upstream, 45, async (cluster) => {
+    await cluster.log.says(/expected 4 partitions as in this cluster, found 5/);
+  });
+});
+
+Deno.test("a backup is left as it is by a master that was not told of what", async () => {
+  await using cluster = await TestCluster.start();
+  const storage = await cluster.storage(1, {
+    ...{ ptid: 3, rows: sameRows(PARTITIONS, [{ nid: S1, state: "UP_TO_DATE" }]) },
+    backupTid: tidOf(40),
+  });
+  await cluster.log.says(/was not told of which cluster/);
+  assert.deepEqual(await storage.rest(), []);
+});
