@@ -12,6 +12,7 @@ import type {
   AnswerPartitionTable,
   AnswerRecovery,
   AskFinalTID,
+  CellState,
   NotifyClusterInformation,
   NotifyNodeInformation,
   NotifyPartitionChanges,
@@ -21,7 +22,7 @@ import type {
   Truncate,
   ValidateTransaction,
 } from "../../gen/packets.ts";
-import { hexId } from "../codec/ids.ts";
+import { hexId, ZERO_TID } from "../codec/ids.ts";
 import type { Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Backend } from "./backend/backend.ts";
@@ -62,11 +63,31 @@ export class Initialization implements MasterToStorageInitialization {
       assignment.requirePartition(offset);
       for (const { nid } of cells) this.#session.requireStorage(nid);
     }
+    const isOther = this.#session.keeping.compare(ptid, rows);
     assignment.load(ptid, rows);
-    this.#backend.table.replace(ptid, rows);
-    const unassigned = [...offsets].filter((offset) => assignment.state(offset) === undefined);
-    if (dropPartitions) unawaited(this.#backend.maintenance.dropPartitions(unassigned));
+    const { table } = this.#backend;
+    table.replace(ptid, rows);
+    if (isOther) {
+      for (const offset of assignment.offsets(isOutdated)) table.setProgress(offset, ZERO_TID);
+    }
+    if (dropPartitions && !this.#session.keeping.isOn) this.#dropUnassigned([...offsets]);
     void this.#backend.commit();
+  }
+
+  /** Deletes the rows of cells that were discarded, while this node was there to hear of it. */
+  #dropUnassigned(offsets: readonly number[]): void {
+    const { maintenance } = this.#backend;
+    const { assignment } = this.#session;
+    const unassigned = offsets.filter((offset) => assignment.state(offset) === undefined);
+    unawaited(then(maintenance.lastIds(unassigned), ({ tid }) => {
+      if (tid === null) return;
+      this.#session.log(
+        "INFO",
+        `deletes the rows of discarded cells: only partitions ` +
+          `${assignment.offsets(() => true)} are this node's now`,
+      );
+    }));
+    unawaited(maintenance.dropPartitions(unassigned));
   }
 
   notifyPartitionChanges(packet: NotifyPartitionChanges): void {
@@ -147,4 +168,8 @@ export class Initialization implements MasterToStorageInitialization {
   flushLog(): void {
     this.#session.options.host.log.flush?.();
   }
+}
+
+function isOutdated(state: CellState): boolean {
+  return state === "OUT_OF_DATE";
 }

@@ -269,6 +269,10 @@ function adopt(
   }
   settings.partitions = partitions;
   settings.replicas = replicas;
+  // By another id, cells of the stored table look like those of another node.
+  if (settings.nid !== null && settings.nid !== nid && settings.ptid !== null) {
+    settings.keepsRows = true;
+  }
   settings.nid = nid;
   void backend.commit();
 }

@@ -18,6 +18,7 @@ import type { Connection } from "../wire/connection.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Assignment } from "./assignment.ts";
 import type { Backend } from "./backend/backend.ts";
+import { Keeping } from "./keeping.ts";
 import type { Peers } from "./peers.ts";
 
 export interface SessionOptions {
@@ -53,7 +54,14 @@ export class Session {
   #isRepairing = false;
   #isOver = false;
 
-  constructor(readonly options: SessionOptions) {}
+  /** Sees to it that nothing is deleted that nobody else has. */
+  readonly keeping: Keeping;
+
+  constructor(readonly options: SessionOptions) {
+    const { backend, assignment } = options;
+    const log = this.log.bind(this);
+    this.keeping = new Keeping({ backend, assignment, log });
+  }
 
   get assignment(): Assignment {
     return this.options.assignment;
@@ -110,8 +118,13 @@ export class Session {
       this.log("WARNING", "the cluster has stopped this node");
       this.options.shutDown({ erase: false });
     } else if (state === "UNKNOWN") {
-      this.log("WARNING", "this node was removed from the cluster: its database is erased");
-      this.options.shutDown({ erase: true });
+      const erase = this.keeping.mayErase;
+      this.log(
+        "WARNING",
+        "this node was removed from the cluster: " +
+          (erase ? "its database is erased" : "its database is kept, since it may hold other data"),
+      );
+      this.options.shutDown({ erase });
     }
   }
 

@@ -23,6 +23,7 @@ import { unawaited } from "../backend/eventual.ts";
 import type { Background, Task } from "../background.ts";
 import type { Fetching, Link } from "../links/link.ts";
 import { isIntact } from "../intact.ts";
+import type { Keeping } from "../keeping.ts";
 import { isBefore, revisionAfter } from "../positions.ts";
 import { unlessAborted } from "./cancelling.ts";
 import type { Cell } from "./cells.ts";
@@ -44,6 +45,7 @@ export interface PassOptions {
   readonly maxTid: Tid;
   /** Ends the pass: what still comes from the source is ignored. */
   readonly signal: AbortSignal;
+  readonly keeping: Keeping;
   /** Called before the commit of each chunk of revisions. */
   progressed(): void;
 }
@@ -85,7 +87,7 @@ export class Pass implements Fetching {
   }
 
   async #fetchTransactions(): Promise<boolean> {
-    const { backend, offset, cell, maxTid, signal } = this.#options;
+    const { backend, offset, cell, maxTid, signal, keeping } = this.#options;
     for (;;) {
       // Even when nothing can be missing: the source answers when all up to the end is unlocked.
       const minTid = this.#minTid = cell.nextTrans;
@@ -96,6 +98,9 @@ export class Pass implements Fetching {
       if (answer === null) return false;
       const known = new Set(tids);
       if (!answer.tids.every((tid) => known.has(tid))) refuseDeletion();
+      // Those that are beyond what the source has looked at will come again.
+      const { nextTid: end } = answer;
+      keeping.checkDeletion(answer.tids.filter((tid) => end === null || tid < end));
       const remove = (part: readonly Tid[]) => backend.replica.deleteTransactions(part);
       await this.#delete(answer.tids, remove);
       if (signal.aborted) return false;

@@ -87,6 +87,7 @@ export class Replicator {
     const offsets = [...asked.keys()];
     session.options.master.ask(AskUnfinishedTransactions, { offsets }, (answer) => {
       const maxTid = answer.maxTid ?? ZERO_TID;
+      session.keeping.checkNewest(offsets, maxTid);
       this.#cells.answered(asked, maxTid, answer.ttids);
       session.log(
         "INFO",
@@ -97,6 +98,7 @@ export class Replicator {
     }).catch((error) => {
       // With the connection, operation ends.
       if (error instanceof ConnectionClosedError) return;
+      if (error instanceof DatabaseError) return session.options.fatal(error);
       if (!(error instanceof NeoError)) throw error;
       session.log("WARNING", `partitions ${offsets} stay outdated: ${error.message}`);
     });
@@ -233,6 +235,7 @@ export class Replicator {
     const { assignment } = session;
     const pass = new Pass({
       ...{ backend, assignment, background, link, offset, cell, maxTid, signal },
+      keeping: session.keeping,
       progressed: () => this.#backup.save(),
     });
     try {

@@ -8,7 +8,6 @@ import { DatabaseError } from "../../../errors.ts";
 import type { Settings } from "../backend.ts";
 import { textOf } from "./columns.ts";
 import type { SqlConnection, WriteStatement } from "./connection.ts";
-import type { Dialect } from "./dialect.ts";
 
 type Key =
   | "version"
@@ -20,14 +19,14 @@ type Key =
   | "backup_tid"
   | "truncate_tid"
   | "_pack_tid"
-  | "zodb";
+  | "keep_rows";
 
 const HEX = /^[0-9a-f]{16}$/i;
 const DECIMAL = /^\d{1,19}$/;
 
 export class SqlSettings implements Settings {
   readonly #connection: SqlConnection;
-  readonly #dialect: Dialect;
+  readonly #maxPartitions: number;
   readonly #values: Map<string, string>;
   readonly #set: WriteStatement;
   readonly #delete: WriteStatement;
@@ -35,24 +34,24 @@ export class SqlSettings implements Settings {
 
   private constructor(
     connection: SqlConnection,
-    dialect: Dialect,
+    maxPartitions: number,
     values: Map<string, string>,
   ) {
     this.#connection = connection;
-    this.#dialect = dialect;
+    this.#maxPartitions = maxPartitions;
     this.#values = values;
     this.#set = connection.write("REPLACE INTO config VALUES (?, ?)");
     this.#delete = connection.write("DELETE FROM config WHERE name = ?");
-    this.#partitions = this.#number("partitions", 1, dialect.limits.partitions);
+    this.#partitions = this.#number("partitions", 1, maxPartitions);
   }
 
   /** Reads the table. Rejects with a DatabaseError when it makes no sense. */
-  static async read(connection: SqlConnection, dialect: Dialect): Promise<SqlSettings> {
+  static async read(connection: SqlConnection, maxPartitions: number): Promise<SqlSettings> {
     const values = new Map<string, string>();
     for (const { name, value } of await connection.read("SELECT name, value FROM config").all()) {
       if (value !== null) values.set(textOf(name), textOf(value));
     }
-    return new SqlSettings(connection, dialect, values);
+    return new SqlSettings(connection, maxPartitions, values);
   }
 
   /** The version of the schema; databases older than NEO 1.6 have none. */
@@ -86,10 +85,9 @@ export class SqlSettings implements Settings {
   }
 
   set partitions(value: number | null) {
-    const { partitions } = this.#dialect.limits;
-    if (value !== null && value > partitions) {
+    if (value !== null && value > this.#maxPartitions) {
       throw new DatabaseError(
-        `a database of this kind has room for at most ${partitions} partitions, ` +
+        `a database of this kind has room for at most ${this.#maxPartitions} partitions, ` +
           `and the cluster has ${value}`,
       );
     }
@@ -144,16 +142,13 @@ export class SqlSettings implements Settings {
     this.#store("_pack_tid", value === null ? null : String(value));
   }
 
-  get zodb(): string | null {
-    return this.#values.get("zodb") ?? null;
+  /** No setting of NEO's: its storages don't look at it. */
+  get keepsRows(): boolean {
+    return this.#values.has("keep_rows");
   }
 
-  set zodb(value: string | null) {
-    const bytes = value?.length ?? 0;
-    if (bytes > this.#dialect.settingBytes) {
-      this.#connection.execute(`ALTER TABLE config MODIFY value VARBINARY(${bytes}) NULL`);
-    }
-    this.#store("zodb", value);
+  set keepsRows(value: boolean) {
+    this.#store("keep_rows", value ? "1" : null);
   }
 
   /** How many partitions there are. No row is read or written before that is known. */
