@@ -25,7 +25,7 @@ import {
 import type { Tid } from "../codec/ids.ts";
 import type { Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
-import type { Backend } from "./backend/backend.ts";
+import type { Backend, Slices } from "./backend/backend.ts";
 import { type Eventual, then, unawaited } from "./backend/eventual.ts";
 import { Background } from "./background.ts";
 import { Checker } from "./checking/checker.ts";
@@ -40,6 +40,7 @@ import { type TransactionContext, Transactions } from "./transactions/transactio
 export class Operation implements MasterToStorageOperation {
   readonly #session: Session;
   readonly #backend: Backend;
+  readonly #background: Background;
   readonly #reads: Reads;
   readonly #replicator: Replicator;
   readonly #checker: Checker;
@@ -55,6 +56,7 @@ export class Operation implements MasterToStorageOperation {
     this.#session = session;
     const { options: { backend, host, master }, assignment } = session;
     this.#backend = backend;
+    this.#background = new Background(host);
     this.transactions = new Transactions({
       host,
       backend,
@@ -66,7 +68,7 @@ export class Operation implements MasterToStorageOperation {
     });
     this.context = { backend, assignment, transactions: this.transactions };
     this.#reads = new Reads(this.context);
-    const background = new Background(host);
+    const background = this.#background;
     this.links = this.#links(background);
     const parts = { session, transactions: this.transactions, background, links: this.links };
     this.#replicator = new Replicator(parts);
@@ -107,6 +109,22 @@ export class Operation implements MasterToStorageOperation {
     if (this.#isOver) return;
     master.notify(NotifyReady, {});
     this.#replicator.ask(outdated);
+    this.#backend.work?.run(this.#slices()).catch((error) => this.#session.options.fatal(error));
+  }
+
+  /** The slices in which the backend works while this operation lasts. */
+  #slices(): Slices {
+    const task = this.#background.task();
+    const isOver = () => this.#isOver;
+    return {
+      get isDue() {
+        return task.isDue || isOver();
+      },
+      pause: async () => {
+        await task.pause();
+        return !isOver();
+      },
+    };
   }
 
   /**

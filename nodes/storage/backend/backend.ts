@@ -73,6 +73,8 @@ export interface Settings {
   readonly packTid: Tid | null;
   /** Whether rows may be what nobody else has, so that none are deleted; see keeping.ts. */
   keepsRows: boolean;
+  /** How the ZODBs of an import become one; see importer/mapping.ts. */
+  zodb: string | null;
 }
 
 /** The partition table on disk: all cells of all nodes. */
@@ -270,6 +272,20 @@ export interface BackendLimits {
   readonly oids: number;
 }
 
+/** Work in slices, between which others get their turn. */
+export interface Slices {
+  /** Whether it is time to pause. */
+  readonly isDue: boolean;
+  /** Lets others work; resolves to false when the work must end. */
+  pause(): Promise<boolean>;
+}
+
+/** Work of a backend's own, such as an import. */
+export interface BackgroundWork {
+  /** Goes on with the work until it is done or must end. Rejects when the node can't go on. */
+  run(slices: Slices): Promise<void>;
+}
+
 export interface Backend {
   readonly limits: BackendLimits;
   readonly settings: Settings;
@@ -280,6 +296,8 @@ export interface Backend {
   readonly pending: PendingTable;
   readonly maintenance: Maintenance;
   readonly replica: ReplicaTable;
+  /** What is to be done while the storage operates. */
+  readonly work?: BackgroundWork;
   /** Which host and disk the data are on: what the master spreads replicas over. */
   readonly devpath: readonly string[];
   /**

@@ -8,6 +8,7 @@ import { DatabaseError } from "../../../errors.ts";
 import type { Settings } from "../backend.ts";
 import { textOf } from "./columns.ts";
 import type { SqlConnection, WriteStatement } from "./connection.ts";
+import type { Dialect } from "./dialect.ts";
 
 type Key =
   | "version"
@@ -19,14 +20,15 @@ type Key =
   | "backup_tid"
   | "truncate_tid"
   | "_pack_tid"
-  | "keep_rows";
+  | "keep_rows"
+  | "zodb";
 
 const HEX = /^[0-9a-f]{16}$/i;
 const DECIMAL = /^\d{1,19}$/;
 
 export class SqlSettings implements Settings {
   readonly #connection: SqlConnection;
-  readonly #maxPartitions: number;
+  readonly #dialect: Dialect;
   readonly #values: Map<string, string>;
   readonly #set: WriteStatement;
   readonly #delete: WriteStatement;
@@ -34,24 +36,24 @@ export class SqlSettings implements Settings {
 
   private constructor(
     connection: SqlConnection,
-    maxPartitions: number,
+    dialect: Dialect,
     values: Map<string, string>,
   ) {
     this.#connection = connection;
-    this.#maxPartitions = maxPartitions;
+    this.#dialect = dialect;
     this.#values = values;
     this.#set = connection.write("REPLACE INTO config VALUES (?, ?)");
     this.#delete = connection.write("DELETE FROM config WHERE name = ?");
-    this.#partitions = this.#number("partitions", 1, maxPartitions);
+    this.#partitions = this.#number("partitions", 1, dialect.limits.partitions);
   }
 
   /** Reads the table. Rejects with a DatabaseError when it makes no sense. */
-  static async read(connection: SqlConnection, maxPartitions: number): Promise<SqlSettings> {
+  static async read(connection: SqlConnection, dialect: Dialect): Promise<SqlSettings> {
     const values = new Map<string, string>();
     for (const { name, value } of await connection.read("SELECT name, value FROM config").all()) {
       if (value !== null) values.set(textOf(name), textOf(value));
     }
-    return new SqlSettings(connection, maxPartitions, values);
+    return new SqlSettings(connection, dialect, values);
   }
 
   /** The version of the schema; databases older than NEO 1.6 have none. */
@@ -85,9 +87,10 @@ export class SqlSettings implements Settings {
   }
 
   set partitions(value: number | null) {
-    if (value !== null && value > this.#maxPartitions) {
+    const { partitions } = this.#dialect.limits;
+    if (value !== null && value > partitions) {
       throw new DatabaseError(
-        `a database of this kind has room for at most ${this.#maxPartitions} partitions, ` +
+        `a database of this kind has room for at most ${partitions} partitions, ` +
           `and the cluster has ${value}`,
       );
     }
@@ -149,6 +152,18 @@ export class SqlSettings implements Settings {
 
   set keepsRows(value: boolean) {
     this.#store("keep_rows", value ? "1" : null);
+  }
+
+  get zodb(): string | null {
+    return this.#values.get("zodb") ?? null;
+  }
+
+  set zodb(value: string | null) {
+    const bytes = value?.length ?? 0;
+    if (bytes > this.#dialect.settingBytes) {
+      this.#connection.execute(`ALTER TABLE config MODIFY value VARBINARY(${bytes}) NULL`);
+    }
+    this.#store("zodb", value);
   }
 
   /** How many partitions there are. No row is read or written before that is known. */
