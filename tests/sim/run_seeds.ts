@@ -1,23 +1,14 @@
 /**
  * Plays runs with many seeds: `deno task sim --seeds 1000`, from `--first 1` on, or a single one
  * with `--seed 7`. Options that would follow from the seed can be given as well, such as
-<<<<<<< HEAD
  * `--workload ring --faults storage`. `--jobs` says how many are played at the same time; `--log
  * FILE` writes down all that happens in the last one.
-=======
- * `--workload ring --faults storage`. `--log FILE` writes down all that happened in the last run.
->>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
  */
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
-<<<<<<< HEAD
 import { FAULTS, FINALES, type GivenOptions, WORKLOAD_NAMES } from "./runs/options.ts";
 import { failureText, playSeeds, reportText, textOf } from "./runs/seeds.ts";
-=======
-import { FAULTS, FINALES, WORKLOAD_NAMES } from "./runs/options.ts";
-import { type GivenOptions, playSeeds, reportText, textOf } from "./runs/seeds.ts";
->>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
 
 const count = z.coerce.number().int().nonnegative().optional();
 
@@ -37,10 +28,7 @@ const schema = z.object({
   steps: count,
   cacheBytes: count,
   pauseMs: count,
-<<<<<<< HEAD
   jobs: count,
-=======
->>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
   log: z.string().optional(),
 }).strict();
 
@@ -57,11 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(z.prettifyError(parsed.error));
     return 2;
   }
-<<<<<<< HEAD
   const { seeds = DEFAULT_SEEDS, seed, first = 1, jobs, log, ...rest } = parsed.data;
-=======
-  const { seeds = DEFAULT_SEEDS, seed, first = 1, log, ...rest } = parsed.data;
->>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
   const given: GivenOptions = Object.fromEntries(
     Object.entries(rest).filter(([, value]) => value !== undefined),
   );
@@ -71,20 +55,12 @@ async function main(args: readonly string[]): Promise<number> {
   let runs = 0;
   const report = await playSeeds(chosen, {
     given,
-<<<<<<< HEAD
     jobs: jobs ?? navigator.hardwareConcurrency,
     ...log !== undefined && { log },
     played: (outcome) => {
       if (chosen.length === 1) console.log(textOf({ ...outcome.options }));
       else if (outcome.failure !== null) console.log(failureText(outcome, given));
       if (++runs % PROGRESS_RUNS === 0) console.error(`${runs} runs in ${seconds()}`);
-=======
-    logged: (lines) => {
-      if (log !== undefined) Deno.writeTextFileSync(log, lines.join("\n"));
-    },
-    played: (options, counts) => {
-      if (chosen.length === 1) console.log(`${textOf({ ...options })}\n${textOf(counts)}`);
->>>>>>> 4133506c697fd5dfbfb1417ee2ee813e5f1e4b64
     },
   });
   // Failures of several runs were shown when they happened.
