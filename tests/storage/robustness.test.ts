@@ -197,8 +197,11 @@ for (const { name, send, cost } of FAULTS) {
     const client = await stage.client();
     await stage.commit(client, t(100), [{ oid: o(1), data: "old" }]);
     const before = stage.master;
-    const sent = (async () => send(stage, client))();
-    await sent.catch((error) => assert.ok(error instanceof NeoError));
+    try {
+      await send(stage, client);
+    } catch (error) {
+      assert.ok(error instanceof NeoError);
+    }
     await stage.settled().catch((error) => assert.ok(error instanceof NeoError));
     if (cost === null) {
       assert.equal(before.closed, false, stage.lines.join("\n"));
