@@ -5,7 +5,8 @@
  */
 
 import { join } from "node:path";
-import { Cluster, databaseIn, type Make, OURS } from "./clusters.ts";
+import { Cluster, type Make, OURS } from "./clusters.ts";
+import { type Databases, SQLITE, sqliteFile } from "./databases.ts";
 import { Driver, type Side } from "./drivers.ts";
 
 /** A database that clusters may start from. */
@@ -21,8 +22,11 @@ export class Arena {
   readonly #sets = new Map<string, readonly Cluster[]>();
   #started = 0;
 
-  /** @param makes whose nodes there are; one cluster of each set is of each */
-  constructor(readonly makes: readonly Make[]) {}
+  /**
+   * @param makes whose nodes there are; one cluster of each set is of each
+   * @param databases where they keep objects; those that are prepared are SQLite files
+   */
+  constructor(readonly makes: readonly Make[], readonly databases: Databases) {}
 
   /** The clusters of a name, one of each make; started at the first use, by `prepare` if given. */
   async set(name: string, prepare?: () => Promise<Prepared>): Promise<readonly Cluster[]> {
@@ -43,8 +47,9 @@ export class Arena {
   start(make: Make, prepared?: Prepared): Cluster {
     const directory = join(this.#directory, String(this.#started++));
     Deno.mkdirSync(directory);
-    if (prepared !== undefined) Deno.copyFileSync(prepared.database, databaseIn(directory));
-    const cluster = Cluster.start(make, directory);
+    if (prepared !== undefined) Deno.copyFileSync(prepared.database, sqliteFile(directory));
+    const databases = prepared === undefined ? this.databases : SQLITE;
+    const cluster = Cluster.start(make, directory, databases.create(directory));
     this.#clusters.set(cluster, directory);
     return cluster;
   }
@@ -64,7 +69,7 @@ export class Arena {
   ): Promise<Prepared> {
     const directory = join(this.#directory, name);
     Deno.mkdirSync(directory);
-    const cluster = Cluster.start(OURS, directory);
+    const cluster = Cluster.start(OURS, directory, SQLITE.create(directory));
     this.#clusters.set(cluster, directory);
     const side: Side = { client: "typescript", label: name, cluster, programs: 1, venv: "" };
     const driver = await Driver.start(side, 1, false);
@@ -73,18 +78,20 @@ export class Arena {
     // A storage that has stopped leaves one whole file.
     await cluster.stop();
     this.#clusters.delete(cluster);
-    return { database: databaseIn(directory), oids };
+    return { database: sqliteFile(directory), oids };
   }
 
   /** Stops everything and removes all files. */
   async close(): Promise<void> {
     await Promise.all([...this.#clusters.keys()].map((cluster) => cluster.stop()));
+    this.databases.close();
     Deno.removeSync(this.#directory, { recursive: true });
   }
 
   /** As {@link close}, at once. */
   abandon(): void {
     for (const cluster of this.#clusters.keys()) cluster.kill();
+    this.databases.close();
     Deno.removeSync(this.#directory, { recursive: true });
   }
 }

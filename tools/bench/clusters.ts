@@ -1,6 +1,5 @@
 /**
- * The clusters under measurement: one master and one storage node with SQLite each, NEO 1.11's or
- * ours, started with the same options.
+ * The clusters under measurement: one master and one storage node each, NEO 1.11's or ours, started with the same options.
  */
 
 import { join } from "node:path";
@@ -61,11 +60,6 @@ export function peerVenv(): { readonly path: string; readonly installed: boolean
 /** The name of all clusters, so that one may go on with another one's database. */
 const NAME = "bench";
 
-/** The storage's database in a cluster's directory. */
-export function databaseIn(directory: string): string {
-  return join(directory, "storage.sqlite");
-}
-
 /** A running cluster. */
 export class Cluster {
   readonly name = NAME;
@@ -77,10 +71,10 @@ export class Cluster {
   ) {}
 
   /**
-   * Starts the nodes on the files in `directory`, if there are some; clients then wait for the
-   * cluster.
+   * Starts the nodes with their logs in `directory`, and the storage on the database that its
+   * options `database` name; clients then wait for the cluster.
    */
-  static start(make: Make, directory: string): Cluster {
+  static start(make: Make, directory: string, database: readonly string[]): Cluster {
     const master = `127.0.0.1:${freePort()}`;
     const run = (role: Role, ...options: string[]) => {
       const program = make.program(role);
@@ -92,7 +86,7 @@ export class Cluster {
     };
     return new Cluster(make, master, {
       master: run("master", "-b", master, "-p", String(PARTITIONS), "-A", "1"),
-      storage: run("storage", "-a", "SQLite", "-d", databaseIn(directory)),
+      storage: run("storage", ...database),
     });
   }
 

@@ -5,6 +5,7 @@
 
 import { Arena, type Prepared } from "./arena.ts";
 import { checkoutMake, type Cluster, type Make, OURS, peerMake, peerVenv } from "./clusters.ts";
+import { MysqlDatabases, SQLITE } from "./databases.ts";
 import type { Side } from "./drivers.ts";
 import { measureRest, runScenario, type SideResult } from "./measure.ts";
 import { type Options, parseOptions } from "./options.ts";
@@ -147,7 +148,8 @@ async function main(options: Options): Promise<boolean> {
     console.log(`NEO 1.11 is not installed in ${venv.path}: measuring ours alone.`);
     if (options.noise) throw new BenchError("--noise needs NEO 1.11: set NEO_PEER_VENV");
   }
-  const arena = new Arena(makesOf(options, venv.installed ? peerMake(venv.path) : null));
+  const makes = makesOf(options, venv.installed ? peerMake(venv.path) : null);
+  const arena = new Arena(makes, options.mysql ? new MysqlDatabases(options.mysql) : SQLITE);
   const interrupted = () => {
     arena.abandon();
     Deno.exit(INTERRUPTED);

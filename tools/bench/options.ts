@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typin
 import process from "node:process";
 import type { Pace } from "./measure.ts";
 import { REVISIONS_PER_OBJECT } from "./pack.ts";
-import { NAMES } from "./scenarios.ts";
+import { NAMES, NAMES_OF_EMPTY } from "./scenarios.ts";
 
 const FULL: Pace = {
   rounds: 7,
@@ -36,6 +36,8 @@ export interface Options {
   /** A checkout that takes the place of NEO 1.11. */
   readonly beside: string | null;
   readonly noise: boolean;
+  /** The server that has the databases; null for SQLite files. */
+  readonly mysql: { readonly socket: string; readonly engine: string } | null;
 }
 
 /** Reads the command line; ends the program where it is wrong, or asks for help. */
@@ -64,6 +66,8 @@ export function parseOptions(): Options {
       ).conflicts("noise"),
     )
     .option("--noise", "NEO 1.11 against itself, to learn what differences mean nothing")
+    .option("--mysql <socket>", "a MariaDB server for all databases, on which root has no password")
+    .option("--engine <engine>", "the engine of its tables", "InnoDB")
     .addHelpText("after", "\nNEO 1.11 is looked for in NEO_PEER_VENV or ~/.cache/neo-ts/peer-venv.")
     .parse(process.argv)
     .opts();
@@ -77,12 +81,14 @@ export function parseOptions(): Options {
       packRounds: given.rounds ?? usual.packRounds,
       roundSeconds: given.seconds ?? usual.roundSeconds,
     },
-    chosen: given.only ?? NAMES,
+    // Databases that are prepared are copied as files.
+    chosen: given.only ?? (given.mysql === undefined ? NAMES : NAMES_OF_EMPTY),
     transactions: given.transactions ?? size,
     revisions: Math.ceil(revisions / REVISIONS_PER_OBJECT) * REVISIONS_PER_OBJECT,
     json: given.json ?? null,
     beside: given.beside ?? null,
     noise: given.noise ?? false,
+    mysql: given.mysql === undefined ? null : { socket: given.mysql, engine: given.engine },
   };
 }
 

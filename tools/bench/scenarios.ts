@@ -131,6 +131,12 @@ export const AT_REST = "at-rest";
 /** All that can be chosen, in the order in which it is measured. */
 export const NAMES: readonly string[] = [...SCENARIOS.map(({ name }) => name), PACK, AT_REST];
 
+/** What begins with an empty database. */
+export const NAMES_OF_EMPTY: readonly string[] = [
+  ...SCENARIOS.filter(({ database }) => database === "shared").map(({ name }) => name),
+  AT_REST,
+];
+
 /** The resident memory that a storage node at rest stays below, in bytes. */
 export const REST_MEMORY_BYTES = 150 * 1024 * 1024;
 /** The CPU time that a node at rest may use per second of wall time, in milliseconds. */

@@ -13,6 +13,7 @@ import type { ClientHost, SqlRow, SqlValue } from "../../../host/host.ts";
 import { type Eventual, then } from "../eventual.ts";
 import type { ReadStatement, SqlConnection, WriteStatement } from "../sql/connection.ts";
 import { GroupCommit } from "../sql/group_commit.ts";
+import { LastTids } from "../sql/last_tids.ts";
 import { Changes } from "./changes.ts";
 import { Gate } from "./gate.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -31,6 +32,7 @@ export class Connection implements SqlConnection {
   readonly #commits: GroupCommit;
   readonly #gate: Gate;
   readonly #changes = new Changes();
+  readonly lastTids = new LastTids();
   readonly #writer: Pipeline;
   readonly #reader: Pipeline;
   #inTransaction = false;
@@ -116,8 +118,9 @@ export class Connection implements SqlConnection {
     return this.#gate.pass(operation, { holds: true });
   }
 
-  changing(oids: Iterable<Oid> | null): void {
+  changing(oids: readonly Oid[] | null): void {
     this.#changes.add(oids);
+    this.lastTids.forget(oids);
   }
 
   commitNow(): Promise<void> {
@@ -144,6 +147,8 @@ export class Connection implements SqlConnection {
   }
 
   commitLater(): void {
+    // The server may do in the meantime what the commit would wait for.
+    this.#writer.send();
     this.#commits.commitLater();
   }
 

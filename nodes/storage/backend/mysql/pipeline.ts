@@ -1,7 +1,8 @@
 /**
- * Statements on their way to the server, on one session. While some are executed, others gather,
- * and go together: the busier the server, the fewer messages. A commit ends a message, so that who
- * waits for it does not wait for more.
+ * Statements on their way to the server, on one session. Writes gather until somebody reads or
+ * commits, or until they are worth a message; and while some are executed, others gather: the
+ * busier the server, the fewer messages. A commit ends a message, so that who waits for it does not
+ * wait for more.
  *
  * A session that is lost is replaced, and statements are repeated, as long as nothing is written
  * that is not committed. Otherwise the loss is a failure, since what was written is lost, and it is
@@ -22,6 +23,10 @@ const MESSAGE_OVERHEAD_BYTES = 1024;
 
 /** A message that is longer than this is not made longer. */
 const LONG_MESSAGE_BYTES = 1 << 20;
+
+/** Writes that are worth a message of their own, so that the server has something to do. */
+const WORTHY_STATEMENTS = 32;
+const WORTHY_BYTES = 64 * 1024;
 
 export type Kind = "read" | "write" | "commit";
 
@@ -47,6 +52,8 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   #session: SqlSession;
   #jobs: Job[] = [];
+  /** The bytes of the writes that gather. */
+  #gathered = 0;
   #isRunning = false;
   /** Whether the server has writes that are not committed. */
   #isActive = false;
@@ -72,8 +79,16 @@ export class Pipeline {
     if (this.#failure !== null) return job.failed(this.#failure);
     this.#jobs.push(job);
     if (this.#isRunning) return;
+    this.#gathered += job.sql.length;
+    const isWorthy = this.#jobs.length >= WORTHY_STATEMENTS || this.#gathered >= WORTHY_BYTES;
+    if (job.kind !== "write" || isWorthy) this.send();
+  }
+
+  /** Sends what has gathered, together with what else is asked for in this turn. */
+  send(): void {
+    if (this.#isRunning || this.#jobs.length === 0) return;
     this.#isRunning = true;
-    // What is asked for in the same turn goes together.
+    this.#gathered = 0;
     queueMicrotask(() => void this.#run());
   }
 

@@ -9,6 +9,7 @@
 import type { Oid } from "../../../codec/ids.ts";
 import type { SqlRow, SqlValue } from "../../../host/host.ts";
 import type { Eventual } from "../eventual.ts";
+import type { LastTids } from "./last_tids.ts";
 
 /** A statement that only reads. */
 export interface ReadStatement {
@@ -33,6 +34,8 @@ export interface Commits {
 }
 
 export interface SqlConnection extends Commits {
+  /** What is remembered of objects where looking for it costs much; null where it does not. */
+  readonly lastTids: LastTids | null;
   /** Prepares a statement that reads; it sees all that was written before. */
   read(sql: string): ReadStatement;
   /**
@@ -49,8 +52,8 @@ export interface SqlConnection extends Commits {
   inOrder<T>(operation: () => Eventual<T>): Eventual<T>;
   /** The same for an operation that writes what it has read: nothing happens in between. */
   atomically<T>(operation: () => Eventual<T>): Eventual<T>;
-  /** Revisions of these objects (of any, for null) are about to be changed. */
-  changing(oids: Iterable<Oid> | null): void;
+  /** Revisions of these objects (of any, for null) are about to be changed; it is called first. */
+  changing(oids: readonly Oid[] | null): void;
   /** Commits now: at start-up, and between slices of work. SQLite does not wait for the disk. */
   commitNow(): Eventual<void>;
   /** Commits unless something failed, and closes. */

@@ -125,6 +125,13 @@ export class SqlObjects implements ObjectTable {
   }
 
   lastTid(oid: Oid): Eventual<Tid | null> {
+    const { lastTids } = this.#parts.connection;
+    return lastTids === null
+      ? this.#findLastTid(oid)
+      : lastTids.get(oid, () => this.#findLastTid(oid));
+  }
+
+  #findLastTid(oid: Oid): Eventual<Tid | null> {
     return then(
       this.#lastTid.get(this.#partition(oid), oid),
       (row) => row === undefined ? null : tidOf(row.tid),

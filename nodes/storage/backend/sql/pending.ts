@@ -140,8 +140,13 @@ export class SqlPending implements PendingTable {
   }
 
   unlock(unlock: Unlock): void {
-    const { ttid, hasObjects } = unlock;
-    if (hasObjects) this.#connection.changing(this.#unfinished.get(ttid)?.stores.keys() ?? null);
+    const { ttid, tid, hasObjects } = unlock;
+    if (hasObjects) {
+      const { stores } = this.#unfinished.get(ttid) ?? {};
+      const oids = stores === undefined ? null : [...stores.keys()];
+      this.#connection.changing(oids);
+      if (oids !== null) this.#connection.lastTids?.set(oids, tid);
+    }
     this.#unfinished.delete(ttid);
     this.#connection.inOrder(() => this.#move(unlock));
   }

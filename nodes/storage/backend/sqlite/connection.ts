@@ -22,6 +22,7 @@ export class Connection implements SqlConnection {
   readonly #beginStatement: SqlStatement;
   readonly #commitStatement: SqlStatement;
   readonly #commits: GroupCommit;
+  readonly lastTids = null;
   #inTransaction = false;
   #failure: unknown = null;
   #closed = false;
