@@ -129,12 +129,13 @@ export class Peer {
   /** The next packet, which must be this request, and the means to answer it. */
   async takeRequest<T, A>(
     type: RequestType<T, A, p.Codecs>,
-  ): Promise<{ packet: T; answer(packet: A): void }> {
+  ): Promise<{ packet: T; answer(packet: A): void; refuse(error: p.ErrorPacket): void }> {
     const incoming = await this.#next();
     assert.equal(incoming.type.name, type.name);
     return {
       packet: incoming.read(type),
       answer: (packet) => incoming.answer(type.answer, packet),
+      refuse: (error) => incoming.answer(p.ErrorPacket, error),
     };
   }
 
