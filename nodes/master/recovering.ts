@@ -18,7 +18,7 @@ import {
   SendPartitionTable,
   Truncate,
 } from "../../gen/packets.ts";
-import { type Nid, type Tid, ZERO_TID } from "../codec/ids.ts";
+import { type Nid, ZERO_TID } from "../codec/ids.ts";
 import type { Receiver } from "../codec/packet.ts";
 import { addressText } from "../cluster/addresses.ts";
 import { nidText, nodeTypeOf } from "../cluster/node_ids.ts";
@@ -31,6 +31,7 @@ import type { KnownNode } from "./nodes.ts";
 import { Phase, refuse } from "./phase.ts";
 import type { Primary } from "./primary.ts";
 import { quietStorage } from "./quiet_storage.ts";
+import { backupTids, pendingTruncation } from "./recovery_reports.ts";
 import { storagesToStart } from "./startup.ts";
 import { Stopping } from "./stopping.ts";
 import { Verifying } from "./verifying.ts";
@@ -81,7 +82,6 @@ export class Recovering extends Phase {
     askNode(this.#primary.turn, storage, AskRecovery, {}, (report) => {
       if (!this.#answered(storage)) return;
       this.#reports.set(storage, report);
-      this.#estimateProgress();
       this.#consider(storage, report.ptid ?? NO_TABLE);
     });
   }
@@ -124,11 +124,11 @@ export class Recovering extends Phase {
   #askTable(storage: KnownNode): void {
     this.#owes(storage, 1);
     askNode(this.#primary.turn, storage, AskPartitionTable, {}, (table) => {
-      if (this.#answered(storage)) this.#load(storage, table);
+      if (this.#answered(storage)) this.#load(table);
     });
   }
 
-  #load(storage: KnownNode, { ptid, rows }: AnswerPartitionTable): void {
+  #load({ ptid, rows }: AnswerPartitionTable): void {
     if ((ptid ?? NO_TABLE) !== this.#newest) return;
     const { table, nodes } = this.#primary;
     const offsets = new Set(rows.map(({ offset }) => offset));
@@ -142,21 +142,10 @@ export class Recovering extends Phase {
     table.load(ptid, rows);
     this.#loaded = true;
     this.#sources = [];
-    const report = this.#reports.get(storage);
-    const { random } = this.#primary.options.host;
-    const isBackup = report !== undefined && report.backupTid !== null;
-    this.#primary.progress = isBackup ? new Progress({ table, random }) : null;
-    this.#estimateProgress();
     const created = [...nids].filter((nid) => nodes.get(nid) === undefined)
       .map((nid) => nodes.add("STORAGE", { nid, address: null }));
     announce(nodes, created);
     this.#tellAdmins();
-  }
-
-  /** A cell of a backup is as far as its storage as a whole, or at the start if that is away. */
-  #estimateProgress(): void {
-    const tids = new Map([...this.#reports].map(([{ nid }, { backupTid }]) => [nid, backupTid]));
-    this.#primary.progress?.begin((nid) => tids.get(nid) ?? ZERO_TID);
   }
 
   #tellAdmins(): void {
@@ -226,7 +215,10 @@ export class Recovering extends Phase {
 
   #startIfEnough(): void {
     const primary = this.#primary;
-    if (primary.table.filled) primary.truncateTid = this.#pendingTruncation();
+    if (primary.table.filled) {
+      primary.truncateTid = pendingTruncation(primary.table, this.#reports);
+      this.#estimateProgress();
+    }
     const storages = storagesToStart(primary, (storage) => this.#isBlank(storage));
     if (storages === null || [...this.#owing.values()].some((owed) => owed > 0)) return;
     if (primary.table.filled && this.#truncates()) return;
@@ -236,18 +228,18 @@ export class Recovering extends Phase {
     this.#leave(storages);
   }
 
-  /**
-   * How far to truncate: what any storage with readable cells was told and has not done. Others
-   * have missed what came since, and catch up by themselves. Null for nothing.
-   */
-  #pendingTruncation(): Tid | null {
-    const { table } = this.#primary;
-    let least: Tid | null = null;
-    for (const [{ nid }, { truncateTid }] of this.#reports) {
-      if (nid === null || truncateTid === null || !table.hasReadableCells(nid)) continue;
-      if (least === null || truncateTid < least) least = truncateTid;
+  /** A cell of a backup is as far as its storage as a whole, or at the start if that is away. */
+  #estimateProgress(): void {
+    const primary = this.#primary;
+    const { table, truncateTid, options: { host } } = primary;
+    const tids = backupTids(table, this.#reports);
+    // Who is told to truncate is told to be no backup any more.
+    if (truncateTid !== null || tids.size === 0) {
+      primary.progress = null;
+    } else {
+      primary.progress ??= new Progress({ table, random: () => host.random() });
+      primary.progress.begin((nid) => tids.get(nid) ?? ZERO_TID);
     }
-    return least;
   }
 
   /** Lets all storages know how far to truncate. Returns whether some did not. */

@@ -9,6 +9,7 @@ import { PlayedUpstream } from "./played_upstream.ts";
 import {
   ackText,
   addressOf,
+  answerAsStorage,
   type Peer,
   refused,
   type RunningCluster,
@@ -321,6 +322,37 @@ Deno.test("a backup that is started again goes on as one, from where each storag
     const admin = await cluster.admin();
     assert.deepEqual((await admin.ask(p.AskRecovery, {})).backupTid, tidOf(42));
   });
+});
+
+Deno.test("a cluster is a backup as soon as one storage knows of it", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const have = { ptid: 3, rows: sameRows(PARTITIONS, COPIES) };
+  const untold = await cluster.storage(1, have);
+  const told = await cluster.storage(2, { ...have, backupTid: tidOf(40) });
+  for (const storage of [untold, told]) {
+    assert.equal((await storage.skipTo(p.StartOperation)).backup, true);
+  }
+});
+
+Deno.test("a backup that was about to end ends, though one storage had not heard of it", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const have = { ptid: 3, rows: sameRows(PARTITIONS, COPIES) };
+  const peer = await cluster.connect();
+  const truncated: number[] = [];
+  peer.watch(p.Truncate, ({ tid }) => {
+    truncated.push(Number(tid));
+    answerAsStorage(peer, { ...have, truncateTid: tid });
+  });
+  const untold = await cluster.storage(1, { ...have, backupTid: tidOf(45) }, { peer });
+  const told = await cluster.storage(2, { ...have, truncateTid: tidOf(40) });
+  for (const storage of [untold, told]) {
+    assert.equal((await storage.skipTo(p.StartOperation)).backup, false);
+  }
+  assert.deepEqual(truncated, [40]);
 });
 
 Deno.test("an original that lacks what the backup has is not followed", async () => {

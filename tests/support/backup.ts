@@ -86,6 +86,13 @@ export async function untilHas(backup: InProcessCluster, tid: Tid): Promise<void
   }
 }
 
+/** Waits until a reader of a backup sees a transaction, for which all replicas have to have it. */
+export async function untilSeen(reader: Client, tid: Tid): Promise<void> {
+  const told = reader.invalidations();
+  while (reader.lastTid < tid) await told.next();
+  await told.return?.();
+}
+
 /** Commits one new object with this text, and returns its ids. */
 export async function commit(client: Client, text: string) {
   let tid: Tid | null = null;
