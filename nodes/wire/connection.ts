@@ -316,9 +316,12 @@ export class Connection {
   #failed(id: number, type: PacketType<unknown, Codecs>, error: unknown): void {
     if (error instanceof Refusal) {
       this.#answer(id, ErrorPacket, error.toPacket());
-      if (!error.fatal || this.closed) return;
-      this.#log("WARNING", `refused ${type.name} of ${this.label}: ${error.message}`);
-      return this.abort();
+      if (this.closed) return;
+      // Other refusals that are not fatal are nothing special: an object that does not exist.
+      if (error.fatal || error.code === "PROTOCOL_ERROR") {
+        this.#log("WARNING", `refused ${type.name} of ${this.label}: ${error.message}`);
+      }
+      return error.fatal ? this.abort() : undefined;
     }
     if (error instanceof DatabaseError) return this.#options.fatal(error);
     if (error instanceof MalformedPacketError) {
