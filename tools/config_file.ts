@@ -8,7 +8,8 @@ import { ConfigurationError } from "../nodes/errors.ts";
 /** How deeply values may refer to each other. */
 const MAX_INTERPOLATIONS = 10;
 
-const DEFAULT = "DEFAULT";
+/** The section that all others inherit from. */
+export const DEFAULT = "DEFAULT";
 
 /** The values of one section, `[DEFAULT]` included, interpolated. Keys are in lower case. */
 export type Section = ReadonlyMap<string, string>;
@@ -34,6 +35,17 @@ export function readSection(text: string, section: string, file: string): Sectio
 export function readSections(text: string, file: string): ReadonlyMap<string, Section> {
   const names = [...parse(text, file).keys()].filter((name) => name !== DEFAULT);
   return new Map(names.map((name) => [name, readSection(text, name, file)]));
+}
+
+/**
+ * The keys that each section has itself, `[DEFAULT]` included, with their values as they stand.
+ * Throws a ConfigurationError when the text can't be read.
+ */
+export function readRawSections(
+  text: string,
+  file: string,
+): ReadonlyMap<string, ReadonlyMap<string, string>> {
+  return parse(text, file);
 }
 
 type Sections = Map<string, Map<string, string>>;

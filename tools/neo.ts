@@ -1,6 +1,6 @@
 /**
  * The `neo` command: one way in to everything that is run from a shell. Also answers to the names
- * neomaster, neostorage, neoadmin, neoctl and neolog, when an executable is linked so.
+ * neomaster, neostorage, neoadmin, neoctl, neolog and neosimple, when an executable is linked so.
  */
 
 import process from "node:process";
@@ -38,9 +38,17 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "ask and steer a cluster through its admin node (neoctl)",
     load: async () => (await import("./commands/ctl.ts")).runControl,
   },
+  "check-config": {
+    summary: "tell what is wrong with a configuration file",
+    load: async () => (await import("./commands/check_config.ts")).runCheckConfig,
+  },
   log: {
     summary: "show the logs of nodes (neolog)",
     load: async () => (await import("./commands/log.ts")).runLog,
+  },
+  simple: {
+    summary: "start a cluster to throw away, for tests (neosimple)",
+    load: async () => (await import("./commands/simple.ts")).runSimple,
   },
   packet: {
     summary: "decode and encode packets of the protocol",
@@ -50,7 +58,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
 
 function help(): string {
   const rows = Object.entries(COMMANDS).map(([name, { summary }]) =>
-    `  ${name.padEnd(10)}${summary}`
+    `  ${name.padEnd(14)}${summary}`
   );
   return `usage: neo <command> [options]
 
@@ -88,7 +96,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** The arguments as if the command had been called `neo`: `neomaster -c x` is `master -c x`. */
 export function argumentsFor(executable: string, args: readonly string[]): readonly string[] {
-  const found = /^neo(master|storage|admin|ctl|log)(\.exe)?$/.exec(
+  const found = /^neo(master|storage|admin|ctl|log|simple)(\.exe)?$/.exec(
     executable.split(/[/\\]/).at(-1) ?? "",
   );
   return found?.[1] === undefined ? args : [found[1], ...args];

@@ -121,6 +121,29 @@ export class OptionValues {
   }
 }
 
+/** Everything that is wrong with the values of a section, one text for each option. */
+export function mistakesIn(specs: readonly OptionSpec[], section: Section): string[] {
+  return specs.flatMap((spec) => {
+    try {
+      new OptionValues(new Map([[longName(spec), spec]]), new Map(), section);
+      return [];
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      return [error.message];
+    }
+  });
+}
+
+/** The values of a section and, where it has none, the defaults. Throws a UsageError. */
+export function sectionValues(specs: readonly OptionSpec[], section: Section): OptionValues {
+  return new OptionValues(new Map(specs.map((spec) => [longName(spec), spec])), new Map(), section);
+}
+
+/** The key of an option in a configuration file. */
+export function keyOf(spec: OptionSpec): string {
+  return longName(spec).replaceAll("-", "_");
+}
+
 /** `-c, --cluster <name>` → `-c/--cluster`. */
 function flagsText({ flags }: OptionSpec): string {
   return flags.replace(/ <.*$/, "").replace(", ", "/");
@@ -199,7 +222,7 @@ function helpOf({ help, default: value, choices }: OptionSpec): string {
 }
 
 function longName({ flags }: OptionSpec): string {
-  const found = /--([a-z-]+)/.exec(flags);
+  const found = /--([a-z_-]+)/.exec(flags);
   if (found?.[1] === undefined) throw new RangeError(`${flags} has no long name`);
   return found[1];
 }
@@ -212,7 +235,7 @@ function expandAbbreviations(
 ): string[] {
   const end = args.findIndex((arg) => arg === "--");
   return args.map((arg, at) => {
-    const found = /^--([a-z-]+)(=.*)?$/s.exec(arg);
+    const found = /^--([a-z_-]+)(=.*)?$/s.exec(arg);
     if (found?.[1] === undefined || (end >= 0 && at >= end)) return arg;
     const matches = names.filter((name) => name.startsWith(found[1] ?? ""));
     if (names.includes(found[1]) || matches.length === 0) return arg;

@@ -43,7 +43,9 @@ async function makeLogs(nodes: Maker, ctl: Maker, directory: string): Promise<st
     await client.ask("dump");
   }
   await cluster.ctl("print", "ids");
+  // It is refused, and costs NEO's admin its master for a moment.
   await cluster.ctl("set", "cluster", "RUNNING");
+  await cluster.waitForState("RUNNING");
   await cluster.ctl("tweak", "S1");
   const { code } = await cluster.ctl("flush_log");
   assert.equal(code, 0);

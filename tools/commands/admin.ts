@@ -1,10 +1,11 @@
 /** `neo admin`: runs an admin node, with neoadmin's options. */
 
 import { startAdmin } from "../../nodes/admin/node.ts";
+import type { NodeOptions } from "../../nodes/cluster/node.ts";
 import { expandHome, readFile } from "../files.ts";
-import { type CommandSpec, parseCommandLine } from "../options.ts";
+import { type CommandSpec, type OptionValues, parseCommandLine } from "../options.ts";
 import { runNode } from "../run_node.ts";
-import { nodeOptions, nodeOptionSpecs } from "./common.ts";
+import { type NodeCommand, nodeOptions, nodeOptionSpecs, type Resolve } from "./common.ts";
 
 const SPEC: CommandSpec = {
   name: "neo admin",
@@ -17,14 +18,18 @@ const SPEC: CommandSpec = {
   }),
 };
 
+/** What an admin node is started with. */
+export const ADMIN: NodeCommand = { spec: SPEC, options: adminOptions };
+
 /** Runs the command. Returns the exit status. */
 export async function runAdmin(args: readonly string[]): Promise<number> {
   const line = parseCommandLine(SPEC, args, readFile, expandHome);
   if (line === null) return 0;
   return await runNode(line.values, async (host) => {
-    return startAdmin(
-      host,
-      await nodeOptions(line.values, { bindPort: 0 }, (name) => host.resolve(name)),
-    );
+    return startAdmin(host, await adminOptions(line.values, (name) => host.resolve(name)));
   });
+}
+
+function adminOptions(values: OptionValues, resolve: Resolve): Promise<NodeOptions> {
+  return nodeOptions(values, { bindPort: 0 }, resolve);
 }

@@ -10,7 +10,7 @@ import { ConfigurationError } from "../../nodes/errors.ts";
 import type { Address, TlsIdentity } from "../../nodes/host/host.ts";
 import { expandHome, readFile } from "../files.ts";
 import { LOG_OPTIONS } from "../log.ts";
-import { type OptionSpec, type OptionValues, UsageError } from "../options.ts";
+import { type CommandSpec, type OptionSpec, type OptionValues, UsageError } from "../options.ts";
 
 /** Options of every command that connects. */
 export const TLS_OPTIONS: readonly OptionSpec[] = [
@@ -76,6 +76,13 @@ export function nodeOptionSpecs(
       hidden: true,
     },
   ];
+}
+
+/** A command that runs a node, as those see it who only want to know what it would run with. */
+export interface NodeCommand {
+  readonly spec: CommandSpec;
+  /** What the node would be started with. Rejects with a ConfigurationError. */
+  options(values: OptionValues, resolve: Resolve): Promise<NodeOptions>;
 }
 
 /** How names become numeric addresses. */

@@ -6,7 +6,13 @@ import { type MasterOptions, startMaster } from "../../nodes/master/node.ts";
 import { expandHome, readFile } from "../files.ts";
 import { type CommandSpec, type OptionValues, parseCommandLine } from "../options.ts";
 import { runNode } from "../run_node.ts";
-import { nodeOptions, nodeOptionSpecs, type Resolve, resolveAddress } from "./common.ts";
+import {
+  type NodeCommand,
+  nodeOptions,
+  nodeOptionSpecs,
+  type Resolve,
+  resolveAddress,
+} from "./common.ts";
 
 /** The storages address partitions by 16 bits. */
 const MAX_PARTITIONS = 32768;
@@ -43,6 +49,9 @@ const SPEC: CommandSpec = {
     },
   ],
 };
+
+/** What a master node is started with. */
+export const MASTER: NodeCommand = { spec: SPEC, options: masterOptions };
 
 /** Runs the command. Returns the exit status. */
 export async function runMaster(args: readonly string[]): Promise<number> {

@@ -11,7 +11,7 @@ import { type OwnDatabaseText, readImporterFile } from "../importer_file.ts";
 import { logSink } from "../log.ts";
 import { type CommandSpec, type OptionValues, parseCommandLine } from "../options.ts";
 import { runNode } from "../run_node.ts";
-import { nodeOptions, nodeOptionSpecs, type Resolve } from "./common.ts";
+import { type NodeCommand, nodeOptions, nodeOptionSpecs, type Resolve } from "./common.ts";
 
 const SPEC: CommandSpec = {
   name: "neo storage",
@@ -53,6 +53,9 @@ const SPEC: CommandSpec = {
     { flags: "--reset", kind: "flag", help: "erase the database, make a new one, and exit" },
   ],
 };
+
+/** What a storage node is started with. */
+export const STORAGE: NodeCommand = { spec: SPEC, options: storageOptions };
 
 /** Runs the command. Returns the exit status. */
 export async function runStorage(args: readonly string[]): Promise<number> {
