@@ -137,9 +137,11 @@ function moveTo({ nodes, options }: Primary, node: KnownNode, address: Address |
 }
 
 /** The state that a node gets now. Throws a Refusal when it has to come back later. */
-function admitted({ phase }: Primary, { type, nid }: Claim, node: KnownNode | null) {
+function admitted({ phase, table }: Primary, { type, nid }: Claim, node: KnownNode | null) {
   if (type === "CLIENT") phase.admitClient();
-  return type === "STORAGE" ? phase.admitStorage(nid !== null && node !== null) : "RUNNING";
+  if (type !== "STORAGE") return "RUNNING";
+  // One that is known and was never added waits for that still, as one that is new.
+  return phase.admitStorage(nid !== null && node !== null && table.members.has(nid));
 }
 
 /** The id that it asked for, unless another node has it; else the first free one. */

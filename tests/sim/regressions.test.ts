@@ -295,3 +295,30 @@ Deno.test("a storage whose disk is full ends, and starts again when there is roo
   await client.close();
   await cluster.stop();
 });
+
+Deno.test("a storage that was killed before it was added can still be added", async () => {
+  const cluster = await SimulatedCluster.start({
+    seed: 1,
+    storages: 1,
+    partitions: 2,
+    replicas: 1,
+  });
+  const { world } = cluster;
+  const added = cluster.addStorage();
+  const states = async () => {
+    await world.run(cluster.launch(added));
+    await world.runFor(2000);
+    const { nodes } = await world.run(cluster.ask(AskNodeList, { nodeType: "STORAGE" })) ??
+      { nodes: [] };
+    return new Map(nodes.map(({ nid, state }) => [state, nid]));
+  };
+  const nid = (await states()).get("PENDING");
+  assert.ok(nid !== undefined && nid !== null);
+  await world.run(cluster.ask(SetNodeState, { nid, state: "DOWN" }));
+  await world.run(() => !cluster.isUp(added));
+  assert.equal((await states()).get("PENDING"), nid);
+  await world.run(cluster.ask(AddPendingNodes, { nids: [nid] }));
+  await world.run(cluster.ask(TweakPartitionTable, { nids: [] }));
+  await cluster.untilComplete();
+  await cluster.stop();
+});

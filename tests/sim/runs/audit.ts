@@ -9,9 +9,11 @@ import type { Acknowledged } from "../workloads/recorder.ts";
 export async function audit(auditor: RecordedClient): Promise<void> {
   const { recorder } = auditor;
   await auditor.sync();
-  await auditAcknowledged(auditor, recorder.acknowledged);
+  // Others may go on meanwhile.
+  const acknowledged = [...recorder.acknowledged];
+  await auditAcknowledged(auditor, acknowledged);
   const seen = await list(auditor, (oid, tid, data) => recorder.found(oid, tid, data));
-  for (const { tid } of recorder.acknowledged) {
+  for (const { tid } of acknowledged) {
     if (!seen.has(tid)) throw new Error(`the acknowledged ${hexId(tid)} is not listed`);
   }
 }

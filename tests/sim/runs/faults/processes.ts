@@ -6,7 +6,10 @@ import { away, type Fault, type FaultOptions, pick } from "./fault.ts";
 const MAX_CLOCK_ERROR_MS = 100_000;
 
 export const client: Fault = async ({ random, clients, replaceClient, happens }) => {
-  const host = pick([...clients().keys()], random);
+  const hosts = [...clients().keys()];
+  // The last one may just be replaced.
+  if (hosts.length === 0) return;
+  const host = pick(hosts, random);
   happens("client crash", host);
   await replaceClient(host);
 };
