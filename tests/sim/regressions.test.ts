@@ -1,7 +1,14 @@
 /** Faults that runs have found, each in the smallest scene that shows it. */
 
 import assert from "node:assert/strict";
-import { AskNodeList, AskPartitionList, Truncate, TweakPartitionTable } from "../../gen/packets.ts";
+import {
+  AddPendingNodes,
+  AskNodeList,
+  AskPartitionList,
+  SetNodeState,
+  Truncate,
+  TweakPartitionTable,
+} from "../../gen/packets.ts";
 import type { Client } from "../../nodes/client/client.ts";
 import { StorageError, StorageLostError, UndoError } from "../../nodes/client/errors.ts";
 import {
