@@ -1,6 +1,7 @@
 /** The logs of nodes as an operator uses them: flush, rotation, other signals, JSON, following. */
 
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { Cluster, ours, ROOT } from "../support/cluster.ts";
 import { freePorts } from "../support/ports.ts";
 import { Child, run } from "../support/process.ts";
@@ -161,6 +162,46 @@ Deno.test("neo log follows a log, makes its node write it out, and ends on Ctrl-
     assert.equal(wrong.code, 1);
     assert.match(wrong.stderr, /^error: process \d+ takes no signal to write out its log[^\n]*\n$/);
     await cluster.stop();
+  }));
+
+/** The commands of docs/logs.md that end by themselves. */
+function documentedCommands(): string[] {
+  const text = Deno.readTextFileSync(`${ROOT}docs/logs.md`);
+  return [...text.matchAll(/^neo log .*$/gm)].map(([line]) => line.replace(/ +#.*/, ""))
+    .filter((line) => !line.includes(" -f "));
+}
+
+Deno.test("the commands of docs/logs.md show what it says", () =>
+  inDirectory(async (directory) => {
+    await using cluster = await Cluster.start({
+      directory,
+      master: ours,
+      storages: [ours],
+      ctl: ours,
+    });
+    await cluster.ctl("flush_log");
+    for (const name of ["master", "storage1"]) {
+      const log = `${directory}/${name}.ours.log`;
+      await waitForLog(log, (text) => text.includes("FlushLog"));
+      Deno.renameSync(log, `${directory}/${name}.log`);
+    }
+    await cluster.kill();
+    Deno.writeFileSync(
+      `${directory}/storage1.log.1.gz`,
+      gzipSync(Deno.readFileSync(`${directory}/storage1.log`)),
+    );
+    const commands = documentedCommands();
+    assert.ok(commands.length >= 6);
+    const command = NEO.map((word) => `'${word}'`).join(" ");
+    for (const line of commands) {
+      const { code, stdout, stderr } = await run(
+        ["sh", "-c", `neo() { ${command} "$@"; }; rm -f admin.ours.log; ${line}`],
+        { name: line, cwd: directory, timeoutMs: WAIT_MS },
+      );
+      assert.equal(code, 0, stderr);
+      // All that happened is of this minute, and later than the date in the page.
+      assert.match(stdout, /PACKET +[MS]1 +#0x/, line);
+    }
   }));
 
 Deno.test("the mistakes of a user of neo log cost one line each", async () => {

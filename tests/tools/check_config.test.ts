@@ -2,7 +2,11 @@
 
 import assert from "node:assert/strict";
 import { ConfigurationError } from "../../nodes/errors.ts";
+import { ADMIN } from "../../tools/commands/admin.ts";
+import { MASTER } from "../../tools/commands/master.ts";
+import { STORAGE } from "../../tools/commands/storage.ts";
 import { checkFile, type FileReport } from "../../tools/config_check/file.ts";
+import { keyOf } from "../../tools/options.ts";
 import { ROOT } from "../support/cluster.ts";
 
 function check(text: string): Promise<FileReport> {
@@ -161,6 +165,19 @@ Deno.test("a file that is none, or that has no node, is refused", async () => {
   assert.deepEqual(await mistakes("[DEFAULT]\ncluster: x\n"), [
     "there is no section for a node, such as [master]",
   ]);
+});
+
+/** Options that are for tests, and one that nobody wants in a file that is read at each start. */
+const NOT_FOR_FILES = ["uuid", "reset"];
+
+Deno.test("the example configuration has every option", () => {
+  const text = Deno.readTextFileSync(`${ROOT}contrib/neo.conf`);
+  const specs = [MASTER, STORAGE, ADMIN].flatMap(({ spec }) => spec.options);
+  const keys = specs.filter(({ commandLineOnly, hidden }) => !commandLineOnly && !hidden).map(
+    keyOf,
+  );
+  const missing = new Set(keys.filter((key) => !new RegExp(`^;?${key}:`, "m").test(text)));
+  assert.deepEqual([...missing].sort(), [...NOT_FOR_FILES].sort());
 });
 
 Deno.test("the example files in contrib are what they say", async () => {
