@@ -1,6 +1,7 @@
 /**
  * The `neo` command: one way in to everything that is run from a shell. Also answers to the names
- * neomaster, neostorage, neoadmin, neoctl, neolog and neosimple, when an executable is linked so.
+ * neomaster, neostorage, neoadmin, neoctl, neolog, neosimple and neomigrate, when an executable is linked
+ * so.
  */
 
 import process from "node:process";
@@ -50,6 +51,26 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "start a cluster to throw away, for tests (neosimple)",
     load: async () => (await import("./commands/simple.ts")).runSimple,
   },
+  migrate: {
+    summary: "copy a FileStorage to a cluster, or the reverse (neomigrate)",
+    load: async () => (await import("./commands/migrate.ts")).runMigrate,
+  },
+  export: {
+    summary: "write what a running cluster has to a FileStorage",
+    load: async () => (await import("./commands/export.ts")).runExport,
+  },
+  backup: {
+    summary: "write what was committed since the last backup of a cluster",
+    load: async () => (await import("./commands/backup.ts")).runBackup,
+  },
+  verify: {
+    summary: "check the files of a backup",
+    load: async () => (await import("./commands/verify.ts")).runVerify,
+  },
+  restore: {
+    summary: "bring a backup back",
+    load: async () => (await import("./commands/restore.ts")).runRestore,
+  },
   packet: {
     summary: "decode and encode packets of the protocol",
     load: async () => (await import("./commands/packet.ts")).runPackets,
@@ -96,7 +117,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** The arguments as if the command had been called `neo`: `neomaster -c x` is `master -c x`. */
 export function argumentsFor(executable: string, args: readonly string[]): readonly string[] {
-  const found = /^neo(master|storage|admin|ctl|log|simple)(\.exe)?$/.exec(
+  const found = /^neo(master|storage|admin|ctl|log|simple|migrate)(\.exe)?$/.exec(
     executable.split(/[/\\]/).at(-1) ?? "",
   );
   return found?.[1] === undefined ? args : [found[1], ...args];

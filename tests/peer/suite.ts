@@ -88,12 +88,13 @@ interface Outcome {
 }
 
 async function runSuite(flag: "-f" | "-z", env: Record<string, string>): Promise<Outcome> {
-  const words = (role: "master" | "storage" | "admin") =>
+  const words = (role: "master" | "storage" | "admin" | "migrate") =>
     ours.command(role).map((word) => `'${word}'`).join(" ");
   const nodes = {
     NEOMASTER: words("master"),
     NEOSTORAGE: words("storage"),
     NEOADMIN: words("admin"),
+    NEOMIGRATE: words("migrate"),
   };
   const { code, stdout, stderr } = await run(
     ["bash", `${ROOT}tests/peer/neo-suite`, venv(), ...(ours === real ? ["--real"] : []), flag],

@@ -9,7 +9,7 @@ import type { TlsFiles } from "./certificates.ts";
 import { freePorts } from "./ports.ts";
 import { Child, type Output, run } from "./process.ts";
 
-export type Role = "master" | "storage" | "admin" | "ctl";
+export type Role = "master" | "storage" | "admin" | "ctl" | "migrate";
 
 /** Who makes a node: the words of the command for each role, to which options are appended. */
 export interface Maker {

@@ -1,0 +1,113 @@
+/** Writes one backup file. It gets its name when it is whole and on disk. */
+
+import { createHash } from "node:crypto";
+import { hexId } from "../../mod.ts";
+import { PendingFile } from "../transfer/pending_file.ts";
+import type { NewRecord, Target, Transferred } from "../transfer/transaction.ts";
+import {
+  COUNTS_BYTES,
+  FLAG,
+  FRAME,
+  FRAME_HEADER_BYTES,
+  type Header,
+  MAGIC,
+  RECORD_BYTES,
+  TRANSACTION_BYTES,
+  viewOf,
+} from "./format.ts";
+
+/** How much is collected before it is written. */
+const BUFFER_BYTES = 1 << 20;
+
+export class BackupWriter implements Target, Disposable {
+  readonly #file: PendingFile;
+  readonly #hash = createHash("sha256");
+  #buffer: Uint8Array[] = [];
+  #buffered = 0;
+  #written = 0;
+  #transactions = 0;
+  #records = 0;
+
+  /** Throws a FileError when there is a file of that name. */
+  constructor(path: string, { cluster, from, to, previous }: Header) {
+    this.#file = new PendingFile(path);
+    const header = { cluster, from: hexId(from), to: hexId(to), previous };
+    this.#append(MAGIC);
+    this.#frame(FRAME.header, [new TextEncoder().encode(JSON.stringify(header))]);
+  }
+
+  async write(transaction: Transferred): Promise<void> {
+    const { tid, packed, user, description, extension, records } = transaction;
+    const head = new Uint8Array(TRANSACTION_BYTES);
+    const view = viewOf(head);
+    view.setBigUint64(0, tid);
+    view.setUint8(8, packed ? 1 : 0);
+    view.setUint32(9, user.length);
+    view.setUint32(13, description.length);
+    view.setUint32(17, extension.length);
+    this.#frame(FRAME.transaction, [head, user, description, extension]);
+    this.#transactions++;
+    for await (const record of records) this.#record(record);
+  }
+
+  #record({ oid, data, dataTid }: NewRecord): void {
+    const head = new Uint8Array(RECORD_BYTES);
+    const view = viewOf(head);
+    view.setBigUint64(0, oid);
+    view.setUint8(8, (data === null ? 0 : FLAG.data) | (dataTid === null ? 0 : FLAG.dataTid));
+    view.setBigUint64(9, dataTid ?? 0n);
+    this.#frame(FRAME.record, data === null ? [head] : [head, data]);
+    this.#records++;
+  }
+
+  #frame(type: number, parts: readonly Uint8Array[]): void {
+    const head = new Uint8Array(FRAME_HEADER_BYTES);
+    head[0] = type;
+    viewOf(head).setUint32(1, parts.reduce((sum, { length }) => sum + length, 0));
+    this.#append(head);
+    for (const part of parts) this.#append(part);
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+    this.#put(bytes);
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#buffer.push(bytes);
+    this.#buffered += bytes.length;
+    if (this.#buffered >= BUFFER_BYTES) this.#flush();
+  }
+
+  #flush(): void {
+    const bytes = new Uint8Array(this.#buffered);
+    let at = 0;
+    for (const piece of this.#buffer) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    this.#file.file.write(bytes, this.#written);
+    this.#written += bytes.length;
+    this.#buffer = [];
+    this.#buffered = 0;
+  }
+
+  /** Writes the end, and gives the file its name. Throws a FileError. */
+  finish(): void {
+    const counts = new Uint8Array(COUNTS_BYTES);
+    viewOf(counts).setBigUint64(0, BigInt(this.#transactions));
+    viewOf(counts).setBigUint64(8, BigInt(this.#records));
+    const digest = this.#hash.update(counts).digest();
+    const head = new Uint8Array(FRAME_HEADER_BYTES);
+    head[0] = FRAME.end;
+    viewOf(head).setUint32(1, counts.length + digest.length);
+    for (const part of [head, digest, counts]) this.#put(part);
+    this.#flush();
+    this.#file.finish();
+  }
+
+  /** Removes the file, unless it was finished. */
+  [Symbol.dispose](): void {
+    this.#file[Symbol.dispose]();
+  }
+}
