@@ -243,6 +243,32 @@ Deno.test("a cell counts again when it has what clients know of", async () => {
   });
 });
 
+Deno.test("cells are checked against the original, or a storage that is named", async () => {
+  await withBackup(50, async (scene) => {
+    const { upstream, admin, storages: [first, second] } = scene;
+    assert.ok(first && second);
+    await complete(scene, 50);
+    const check = { minTid: ZERO_TID, maxTid: null };
+    const sources = new Map([[0, null], [1, S1]]);
+    assert.equal(ackText(await admin.ask(p.CheckReplicas, { ...check, sources })), "");
+    const orders = [await second.take(p.CheckPartition), await second.take(p.CheckPartition)];
+    assert.deepEqual(
+      orders.map(({ partition, maxTid, source: { upstreamName, address } }) => [
+        ...[partition, maxTid, decodeText(upstreamName), address],
+      ]),
+      [[0, tidOf(50), "up", upstream.storage], [1, tidOf(50), "", addressOf(1)]],
+    );
+    // Nothing is known of partitions that no storage has completely.
+    upstream.commit(60, 4);
+    await first.skipTo(p.Replicate);
+    done(first, 0, 60);
+    await first.drain();
+    await second.drain();
+    await admin.ask(p.CheckReplicas, { ...check, sources: new Map([[0, null]]) });
+    assert.equal((await second.take(p.CheckPartition)).maxTid, tidOf(59));
+  });
+});
+
 Deno.test("a backup that ends is cut where all of it is complete", async () => {
   await withBackup(50, async (scene) => {
     const { cluster, upstream, admin, storages: [first, second] } = scene;
@@ -375,14 +401,4 @@ Deno.test("an original of another size is not followed", async () => {
   await withStored(upstream, 45, async (cluster) => {
     await cluster.log.says(/expected 4 partitions as in this cluster, found 5/);
   });
-});
-
-Deno.test("a backup is left as it is by a master that was not told of what", async () => {
-  await using cluster = await TestCluster.start();
-  const storage = await cluster.storage(1, {
-    ...{ ptid: 3, rows: sameRows(PARTITIONS, [{ nid: S1, state: "UP_TO_DATE" }]) },
-    backupTid: tidOf(40),
-  });
-  await cluster.log.says(/was not told of which cluster/);
-  assert.deepEqual(await storage.rest(), []);
 });

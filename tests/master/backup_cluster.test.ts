@@ -1,7 +1,12 @@
 /** Whole clusters that are backups of others: what operators and readers get. */
 
 import assert from "node:assert/strict";
-import { AskLastTransaction, AskPartitionTable } from "../../gen/packets.ts";
+import {
+  AskLastTransaction,
+  AskPartitionTable,
+  SetClusterState,
+  Truncate,
+} from "../../gen/packets.ts";
 import { type Client, type Oid, StorageError, TransientError } from "../../mod.ts";
 import {
   change,
@@ -104,6 +109,66 @@ Deno.test("a backup goes on after its own nodes and those upstream were gone", a
     assert.equal((await reader.load(read.oid)).serial, read.tid);
   });
 });
+
+Deno.test("a backup that is stopped goes on as one when it is started again", async () => {
+  await withPair({ backup: { storages: 2, replicas: 1 } }, async ({ upstream, backup }) => {
+    await using writer = await open(upstream);
+    await follow(backup);
+    await untilHas(backup, (await commit(writer, "before")).tid);
+    const names = ["master", "storage1", "storage2"];
+    await backup.ask(SetClusterState, { state: "STOPPING" });
+    for (const name of names) await backup.ended(name);
+    const { oid, tid } = await commit(writer, "meanwhile");
+    await backup.startMaster();
+    for (const number of [1, 2]) await backup.startStorage(number);
+    await untilState(backup, "BACKINGUP");
+    await using reader = await open(backup);
+    await untilSeen(reader, tid);
+    assert.equal(await read(reader, oid), "meanwhile");
+  });
+});
+
+Deno.test("the original becomes a backup of what was its backup", async () => {
+  await withPair({}, async ({ upstream, backup }) => {
+    const down = { cluster: backup.name, masters: [backup.master] };
+    let oid: Oid;
+    {
+      await using writer = await open(upstream);
+      await follow(backup);
+      const both = await commit(writer, "both have it");
+      oid = both.oid;
+      await untilHas(backup, both.tid);
+      await change(backup, "STOPPING_BACKUP", "RUNNING");
+      await store(writer, oid, "only the original has it");
+    }
+    await using writer = await open(backup);
+    await store(writer, oid, "the backup goes on");
+    await upstream.kill("master");
+    await upstream.startMaster(down);
+    await untilState(upstream, "RUNNING");
+    const { tid } = await commonTid(writer, upstream, oid);
+    await change(upstream, "STARTING_BACKUP", "STARTING_BACKUP");
+    await upstream.masterLog.says(/the upstream cluster down: it does not have transaction/);
+    await change(upstream, "STOPPING_BACKUP", "RUNNING");
+    upstream.masterLog.clear();
+    await upstream.ask(Truncate, { tid });
+    await upstream.masterLog.says(/the cluster is RUNNING/);
+    await follow(upstream);
+    await using reader = await open(upstream);
+    await untilSeen(reader, writer.lastTid);
+    assert.equal(await read(reader, oid), "the backup goes on");
+  });
+});
+
+/** The newest revision of an object that two clusters have. */
+async function commonTid(client: Client, cluster: InProcessCluster, oid: Oid) {
+  await using other = await open(cluster);
+  const history = await client.history(oid, { last: 10 });
+  const others = new Set((await other.history(oid, { last: 10 })).map(({ tid }) => tid));
+  const common = history.find(({ tid }) => others.has(tid));
+  assert.ok(common !== undefined);
+  return common;
+}
 
 /** Changes a few objects all the time, until it is stopped. */
 class Changes {

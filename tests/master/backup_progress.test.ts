@@ -111,8 +111,8 @@ Deno.test("a cell that lacks only what comes later counts as complete up to ther
   const backup = new Case([[S1], [S1]]);
   backup.connected(100);
   assert.deepEqual(backup.committed(110, 0), [
-    "S1: 1 up to 110 from NOTHING",
     "S1: 0 up to 110 from UPSTREAM",
+    "S1: 1 up to 110 from NOTHING",
   ]);
   backup.committed(120, 1);
   assert.deepEqual(backup.committed(130, 0), ["S1: 0 up to 130 from UPSTREAM"]);

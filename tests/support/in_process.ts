@@ -109,7 +109,8 @@ export class InProcessCluster {
     await using _ = await connect(this.url, { ...tls, connectTimeoutMs: START_TIMEOUT_MS });
   }
 
-  async startMaster(): Promise<void> {
+  /** Starts the master. @param upstream the cluster that this one may be a backup of */
+  async startMaster(upstream = this.#options.upstream ?? null): Promise<void> {
     const { partitions = 4, replicas = 0 } = this.#options;
     const host = new CuttableHost(this.#sink("master"));
     const node = await startMaster(host.nodeHost, {
@@ -117,7 +118,7 @@ export class InProcessCluster {
       partitions,
       replicas,
       autostart: this.storageCount,
-      upstream: this.#options.upstream ?? null,
+      upstream,
     });
     this.#places.set("master", { node, host });
   }
@@ -176,6 +177,13 @@ export class InProcessCluster {
   /** The address of a storage by its number. */
   storage(number: number): Address {
     return this.#place(`storage${number}`).node.address;
+  }
+
+  /** Resolves when a node has ended by itself; it can be started again. */
+  async ended(name: string): Promise<void> {
+    const { node } = this.#place(name);
+    this.#places.delete(name);
+    await node.ended;
   }
 
   /** Cuts a node off the network all at once, then ends it. */

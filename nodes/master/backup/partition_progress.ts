@@ -117,13 +117,15 @@ export class PartitionProgress {
 
   /** Up to where all cells have everything. */
   get leastTid(): Tid {
-    return least([...this.#copies.values()].map(({ tid }) => tid));
+    return least(this.#copies.values(), ({ tid }) => tid);
   }
 
   /** Up to where all storages know of their cells, or soon will, that they have everything. */
   get knownTid(): Tid {
-    const known = [...this.#copies.values()].map(({ known }) => known);
-    return least([...known, ...[...this.#joining.values()].map(({ tid }) => tid)]);
+    const known = least(this.#copies.values(), ({ known }) => known);
+    if (this.#joining.size === 0) return known;
+    const joining = least(this.#joining.values(), ({ tid }) => tid);
+    return joining < known ? joining : known;
   }
 
   /** The cell that has most; null when there is none. */
@@ -264,10 +266,13 @@ function order(copy: Copy, given: Order): Order {
   return given;
 }
 
-/** The least of some tids; zero for none. */
-export function least(tids: readonly Tid[]): Tid {
+/** The least tid of some things; zero for none. */
+export function least<T>(things: Iterable<T>, tidOf: (thing: T) => Tid): Tid {
   let found: Tid | null = null;
-  for (const tid of tids) if (found === null || tid < found) found = tid;
+  for (const thing of things) {
+    const tid = tidOf(thing);
+    if (found === null || tid < found) found = tid;
+  }
   return found ?? ZERO_TID;
 }
 

@@ -51,7 +51,7 @@ export class Progress {
 
   /** Up to where the cluster as a whole has everything: each partition, on one cell at least. */
   get backupTid(): Tid {
-    return least(this.#partitions.map((partition) => partition.greatestTid));
+    return least(this.#partitions, ({ greatestTid }) => greatestTid);
   }
 
   /** Up to where all readable cells of these partitions, or of all, have everything. */
@@ -59,12 +59,12 @@ export class Progress {
     const partitions = offsets === undefined
       ? this.#partitions
       : [...offsets].flatMap((offset) => this.#partitions[offset] ?? []);
-    return least(partitions.map((partition) => partition.leastTid));
+    return least(partitions, ({ leastTid }) => leastTid);
   }
 
   /** Up to where all storages know by themselves that their readable cells have everything. */
   get knownTid(): Tid {
-    return least(this.#partitions.map((partition) => partition.knownTid));
+    return least(this.#partitions, ({ knownTid }) => knownTid);
   }
 
   /**
@@ -74,49 +74,35 @@ export class Progress {
   connected(tid: Tid, isReady: (nid: Nid) => boolean): Order[] {
     this.#lastTid = tid;
     const orders: Order[] = [];
-    const late = new Set<Nid>();
     for (const partition of this.#partitions) {
       const ready = partition.nids.filter(isReady);
       const complete = ready.filter((nid) => partition.tidOf(nid) >= tid);
       partition.primary = this.#choose(complete.length > 0 ? complete : ready);
       partition.touch(tid);
       if (complete.length > 0) orders.push(...partition.orderSecondaries(tid));
-      else for (const nid of ready) late.add(nid);
+      else orders.push(...partition.orderPrimary(tid));
     }
-    return [...orders, ...this.#fetch(late)];
+    return orders;
   }
 
   /** The next transaction of the upstream cluster was committed, in these partitions. */
   committed(tid: Tid, touched: ReadonlySet<number>, isReady: (nid: Nid) => boolean): Order[] {
     this.#lastTid = tid;
     const orders: Order[] = [];
-    const late = new Set<Nid>();
     for (const partition of this.#partitions) {
       if (!touched.has(partition.offset)) {
         orders.push(...partition.untouched(tid, isReady));
         continue;
       }
       partition.touch(tid);
-      const ready = partition.nids.filter(isReady);
-      partition.primary ??= this.#choose(ready);
-      for (const nid of ready) late.add(nid);
+      partition.primary ??= this.#choose(partition.nids.filter(isReady));
+      orders.push(...partition.orderPrimary(tid));
     }
-    return [...orders, ...this.#fetch(late)];
+    return orders;
   }
 
   #choose(nids: readonly Nid[]): Nid | null {
     return nids[Math.floor(this.#options.random() * nids.length)] ?? null;
-  }
-
-  /** Lets these storages fetch what they lack, of the partitions whose primary they are. */
-  #fetch(nids: ReadonlySet<Nid>): Order[] {
-    const lastTid = this.#lastTid;
-    if (lastTid === null || nids.size === 0) return [];
-    return this.#partitions.flatMap((partition) =>
-      partition.primary !== null && nids.has(partition.primary)
-        ? partition.orderPrimary(lastTid)
-        : []
-    );
   }
 
   /** A storage has replicated a readable cell. */
@@ -127,7 +113,8 @@ export class Progress {
     if (partition.primary === nid) {
       orders.push(...partition.orderSecondaries(partition.tidOf(nid)));
     }
-    return [...orders, ...this.#fetch(new Set([nid]))];
+    if (this.#lastTid !== null) orders.push(...partition.orderPrimary(this.#lastTid));
+    return orders;
   }
 
   /**
@@ -164,17 +151,16 @@ export class Progress {
   tableChanged(): Order[] {
     const { table } = this.#options;
     const orders: Order[] = [];
-    const primaries = new Set<Nid>();
     for (const partition of this.#partitions) {
       partition.retain((nid) => table.cell(partition.offset, nid)?.state);
       orders.push(...partition.reorderJoining());
       const { primary } = partition;
       if (primary === null || partition.has(primary)) continue;
       partition.primary = partition.best();
-      if (partition.primary !== null) primaries.add(partition.primary);
       orders.push(...partition.reorder());
+      if (this.#lastTid !== null) orders.push(...partition.orderPrimary(this.#lastTid));
     }
-    return [...orders, ...this.#fetch(primaries)];
+    return orders;
   }
 
   /** The upstream cluster is gone: there are no primaries, and nothing is known to be late. */

@@ -2,6 +2,7 @@
 
 import { storageToMaster } from "../../../gen/flows.ts";
 import type { Codecs } from "../../../gen/packets.ts";
+import { ZERO_TID } from "../../codec/ids.ts";
 import type { Receiver } from "../../codec/packet.ts";
 import { nidText } from "../../cluster/node_ids.ts";
 import { isReadable } from "../../cluster/partition_table.ts";
@@ -16,7 +17,7 @@ export function backupStorageReceiver(
   ready: () => void,
 ): Receiver<Codecs> {
   const { primary, progress, readiness } = backup;
-  const { table } = primary;
+  const { table, ids } = primary;
   const { nid } = storage;
   if (nid === null) throw new Error("a storage without an id can't be served");
   return storageToMaster({
@@ -25,7 +26,10 @@ export function backupStorageReceiver(
       return { maxTid: progress.completeTid(), ttids: [] };
     },
 
-    notifyReplicationDone({ offset, tid }) {
+    notifyReplicationDone({ offset, tid: reached }) {
+      // Whatever a storage says, it has no more than there is.
+      const last = ids.lastTransaction ?? ZERO_TID;
+      const tid = reached > last ? last : reached;
       const cell = { nid, offset, tid };
       const { state } = table.cell(offset, nid) ?? {};
       if (state !== undefined && isReadable(state)) {
