@@ -10,6 +10,7 @@ import { optionsOf } from "../runs/options.ts";
 import { play } from "../runs/run.ts";
 import { CLIENT_MUTANTS } from "./client.ts";
 import { HISTORY_MUTANTS } from "./history.ts";
+import { MAINTENANCE_MUTANTS } from "./maintenance.ts";
 import { MASTER_MUTANTS } from "./master.ts";
 import type { Mutant } from "./plant.ts";
 import { STORAGE_MUTANTS } from "./storage.ts";
@@ -33,7 +34,7 @@ async function firstNoticed({ options, plant }: Mutant): Promise<[number, string
 }
 
 const ROOMS: readonly [string, readonly Mutant[]][] = [
-  ["storage", STORAGE_MUTANTS],
+  ["storage", [...STORAGE_MUTANTS, ...MAINTENANCE_MUTANTS]],
   ["client", CLIENT_MUTANTS],
   ["master", MASTER_MUTANTS],
 ];

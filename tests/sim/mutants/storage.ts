@@ -19,7 +19,7 @@ import { WaitingQueue } from "../../../nodes/storage/transactions/waiting_queue.
 import { WriteLocks } from "../../../nodes/storage/transactions/write_locks.ts";
 import { type Mutant, oneIn, replace } from "./plant.ts";
 
-/** Many commits at the same time, so that a loss of power finds some that are being written. */
+/** Many commits at the same time: a loss of power finds some that are being written. */
 const POWER = {
   faults: "power",
   workload: "logs",
