@@ -34,6 +34,11 @@ async function prepare(): Promise<Environment> {
 
 const environment = await prepare();
 
+/** Whether the real NEO can be had. */
+export function isReady(): boolean {
+  return "venv" in environment;
+}
+
 /** The directory of the real NEO's virtual environment. */
 export function venv(): string {
   if ("missing" in environment) throw new Error(environment.missing);

@@ -75,6 +75,14 @@ export interface SuiteCluster {
   readonly storages?: number;
   readonly partitions?: number;
   readonly replicas?: number;
+  /** Where storages keep their objects; SQLite files where absent. */
+  readonly mariadb?: SuiteServer;
+}
+
+/** A server for a suite, which starts it, and the engine of its tables. */
+export interface SuiteServer {
+  start(): Promise<{ readonly socket: string } & AsyncDisposable>;
+  readonly engine: string;
 }
 
 /** What a suite left. */
@@ -87,14 +95,24 @@ interface Outcome {
   readonly failed: readonly string[];
 }
 
-async function runSuite(flag: "-f" | "-z", env: Record<string, string>): Promise<Outcome> {
+async function runSuite(
+  flag: "-f" | "-z",
+  env: Record<string, string>,
+  mariadb: SuiteServer | undefined,
+): Promise<Outcome> {
   const words = (role: "master" | "storage" | "admin" | "migrate") =>
     ours.command(role).map((word) => `'${word}'`).join(" ");
+  await using server = await mariadb?.start();
+  const engine = mariadb === undefined ? "" : ` --engine ${mariadb.engine}`;
   const nodes = {
     NEOMASTER: words("master"),
-    NEOSTORAGE: words("storage"),
+    NEOSTORAGE: words("storage") + engine,
     NEOADMIN: words("admin"),
     NEOMIGRATE: words("migrate"),
+    ...server === undefined ? {} : {
+      NEO_TESTS_ADAPTER: "MySQL",
+      NEO_DB_SOCKET: server.socket,
+    },
   };
   const { code, stdout, stderr } = await run(
     ["bash", `${ROOT}tests/peer/neo-suite`, venv(), ...(ours === real ? ["--real"] : []), flag],
@@ -120,7 +138,7 @@ export function conformance(options: SuiteCluster) {
         NEO_TEST_ZODB_STORAGES: String(storages),
         NEO_TEST_ZODB_PARTITIONS: String(options.partitions ?? 1),
         NEO_TEST_ZODB_REPLICAS: String(options.replicas ?? 0),
-      });
+      }, options.mariadb);
       assert.deepEqual(failed, storages > 1 ? FAIL_ON_SEVERAL_STORAGES : [], output);
       assert.deepEqual(Object.fromEntries(rows), expectedResults(storages), output);
       assert.equal(code, 0, output);
@@ -128,14 +146,14 @@ export function conformance(options: SuiteCluster) {
 }
 
 /** A test that runs all of NEO's functional tests. */
-export function functional(options: { readonly tls: boolean }) {
+export function functional(options: Pick<SuiteCluster, "tls" | "mariadb">) {
   return () =>
     inDirectory(async (directory) => {
       const env = environment(directory, options);
-      const { code, output, rows, failed } = await runSuite("-f", env);
+      const { code, output, rows, failed } = await runSuite("-f", env, options.mariadb);
       assert.deepEqual([...new Set(failed)], [], output);
       const counts = Object.fromEntries([...rows].map(([name, row]) => [name, row.run]));
       assert.deepEqual(counts, FUNCTIONAL, output);
-      assert.equal(code, failed.length > 0 ? 1 : 0, output);
+      assert.equal(code, 0, output);
     });
 }

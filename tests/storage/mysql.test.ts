@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
-import { AskLockInformation, NotifyUnlockInformation } from "../../gen/packets.ts";
+import {
+  AskLockInformation,
+  AskStoreTransaction,
+  NotifyUnlockInformation,
+} from "../../gen/packets.ts";
 import type { LogLevel, NodeHost } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import type { Backend, BackendOptions, StoredData } from "../../nodes/storage/backend/backend.ts";
@@ -187,6 +191,21 @@ testOnServer("any bytes come back as they were, big values in pieces", async (se
 function equal(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
+
+testOnServer("a transaction that tells too much of itself is refused, and no more", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "one" });
+  const texts = { user: new Uint8Array(0), extension: new Uint8Array(0) };
+  const vote = (length: number) =>
+    client.connection.ask(AskStoreTransaction, {
+      ...{ ttid: t(100), ...texts, oids: [o(1)], description: new Uint8Array(length) },
+    });
+  await assert.rejects(vote(65536), /this database has room for 65535 bytes/);
+  await vote(65535);
+  await stage.finish(t(100));
+  assert.equal((await client.load(o(1))).data, "one");
+});
 
 testOnServer("a server that is gone for a while is waited for, if told so", async () => {
   await using server = await Mariadb.start();

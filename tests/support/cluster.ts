@@ -55,7 +55,12 @@ export interface ClusterOptions {
   readonly storagesStay?: boolean;
   /** The importer.conf of the only storage, where it imports. */
   readonly importer?: string;
+  /** The databases of storages, from the first on; SQLite files in the directory where absent. */
+  readonly databases?: readonly DatabaseOptions[];
 }
+
+/** What a storage is told of its database: an adapter and what that needs. */
+export type DatabaseOptions = readonly string[];
 
 export interface StorageOptions {
   /** From 1 on: names the process and its database. */
@@ -139,14 +144,17 @@ export class Cluster implements AsyncDisposable {
   /** Starts one storage node on its database in the cluster's directory. */
   startStorage(options: StorageOptions): Child {
     const { number, maker } = options;
-    const { directory, importer } = this.#options;
+    const { directory, importer, databases } = this.#options;
+    const database = databases?.[number - 1] ?? [
+      ...["--adapter", importer === undefined ? "SQLite" : "Importer"],
+      ...["--database", importer ?? `${directory}/storage${number}.sqlite`],
+    ];
     return this.#startNode(`storage${number}`, maker, {
       role: "storage",
       tls: options.tls === undefined ? this.tls : options.tls,
       args: [
         ...["--bind", `127.0.0.1:${this.#storagePorts[number - 1] ?? 0}`],
-        ...["--adapter", importer === undefined ? "SQLite" : "Importer"],
-        ...["--database", importer ?? `${directory}/storage${number}.sqlite`],
+        ...database,
       ],
     });
   }

@@ -15,6 +15,7 @@ import type { Backend, DataId, TransactionMetadata } from "../backend/backend.ts
 import { type Eventual, unawaited } from "../backend/eventual.ts";
 import { CatchingUp } from "./catching_up.ts";
 import { ReadLocks } from "./read_locks.ts";
+import { requireRoom } from "./room.ts";
 import { Transaction } from "./transaction.ts";
 import { type Attempt, type Waiting, WaitingQueue } from "./waiting_queue.ts";
 import { WriteLocks } from "./write_locks.ts";
@@ -113,6 +114,7 @@ export class Transactions {
     transaction.requireComplete();
     const { ttid, stores } = transaction;
     const { backend } = this.#options;
+    if (metadata !== null) requireRoom(metadata, backend.limits);
     transaction.voted = true;
     transaction.hasMetadata = metadata !== null;
     if (metadata === null && stores.size === 0) return backend.committed();
