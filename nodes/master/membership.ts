@@ -39,7 +39,7 @@ export function tweak(primary: Primary, readiness: Readiness, excluded: readonly
     nid !== null && state === "RUNNING" ? [{ nid, devpath }] : []
   );
   const changes = table.tweak(candidates, new Set(excluded));
-  // A tweak makes no cell outdated that there was before.
+  // A cell that a tweak makes outdated is new, or was corrupted and got no writes until now.
   for (const { nid, offset, state } of changes) {
     if (state === "OUT_OF_DATE") readiness.assigned(nid, offset);
   }

@@ -138,6 +138,15 @@ Deno.test("corrupted cells stay, and are not read", () => {
   assert.equal(checked.cell(0, S(2))?.state, "CORRUPTED");
 });
 
+Deno.test("a tweak has corrupted cells replicated again, as long as there is a good copy", () => {
+  const nodes = candidates(1, 2);
+  const some = table(1, "S1:U S2:C", "S1:C S2:U", "S1:C S2:C");
+  const changes = some.tweak(nodes, new Set());
+  assert.deepEqual(texts(some), ["S1:U S2:O", "S1:O S2:U", "S1:C S2:C"]);
+  assert.equal(changes.length, 2);
+  assert.deepEqual(some.tweak(nodes, new Set()), []);
+});
+
 Deno.test("a member without cells can be forgotten, others stay", () => {
   const some = table(0, "S1:U");
   some.addMembers([S(2)]);

@@ -122,7 +122,10 @@ export const COMMANDS: Readonly<Record<string, Command | { readonly group: Comma
     run: async (args, admin) => admin.order(AddPendingNodes, { nids: await storages(args, admin) }),
   },
   tweak: {
-    help: ["Spreads the data evenly over the storages that run, but for those named."],
+    help: [
+      "Spreads the data evenly over the storages that run, but for those named, and has",
+      "CORRUPTED cells copied again.",
+    ],
     parameters: ["[node [...]]"],
     most: Infinity,
     run: async (args, admin) =>
@@ -146,8 +149,8 @@ export const COMMANDS: Readonly<Record<string, Command | { readonly group: Comma
   },
   check: {
     help: [
-      "Compares the copies of partitions. Cells that differ become CORRUPTED, by which the",
-      "cluster may stop to be operational.",
+      "Compares the copies of partitions, and looks for data that a disk has altered. Cells",
+      "that differ become CORRUPTED, by which the cluster may stop to be operational.",
     ],
     parameters: [
       "[partition]:[reference] ... [min_tid [max_tid]]",
