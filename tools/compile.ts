@@ -6,7 +6,15 @@
 
 import { V8_FLAGS } from "./v8_flags.ts";
 
-const NAMES = ["neomaster", "neostorage", "neoadmin", "neoctl", "neolog", "neosimple", "neomigrate"];
+const NAMES = [
+  "neomaster",
+  "neostorage",
+  "neoadmin",
+  "neoctl",
+  "neolog",
+  "neosimple",
+  "neomigrate",
+];
 
 /** What Deno says when it can't get its runtime for executables. */
 const DOWNLOAD_FAILED = /denort|dl\.deno\.land|dns error|error sending request|client error/i;

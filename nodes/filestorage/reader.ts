@@ -52,7 +52,8 @@ export class FileStorageReader {
   readonly path: string;
   readonly #file: RandomFile;
   readonly #window: Window;
-  readonly #index: OidIndex;
+  /** Where the last record of each object is. */
+  readonly index: OidIndex;
   readonly #positions: Positions;
   /** Where the last whole transaction ends. */
   readonly end: number;
@@ -63,7 +64,7 @@ export class FileStorageReader {
     this.path = file.path;
     this.#file = file;
     this.#window = new Window(file, RECORD_WINDOW_BYTES);
-    this.#index = index;
+    this.index = index;
     this.#positions = positions;
     this.end = end;
     this.lastTid = lastTid;
@@ -92,22 +93,22 @@ export class FileStorageReader {
   }
 
   get greatestOid(): Oid | null {
-    return this.#index.greatest();
+    return this.index.greatest();
   }
 
   /** How many objects there are, deleted ones included. */
   get objectCount(): number {
-    return this.#index.size;
+    return this.index.size;
   }
 
   /** Where the last record of an object is; 0 where it has none. */
   lastPosition(oid: Oid): number {
-    return this.#index.get(oid);
+    return this.index.get(oid);
   }
 
   /** The last record of an object; null where it has none. Throws a FileError. */
   last(oid: Oid): RecordHeader | null {
-    const position = this.#index.get(oid);
+    const position = this.index.get(oid);
     return position === 0 ? null : this.#record(oid, position);
   }
 

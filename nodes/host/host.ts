@@ -209,6 +209,16 @@ export interface FileSystem {
   rename(from: string, to: string): void;
   /** Removes a file, if it is there. */
   remove(path: string): void;
+  /**
+   * Takes the lock of a file that programs lock by convention, and makes the file if there is none;
+   * null when another program has it. It goes with the process at the latest.
+   */
+  lock(path: string): FileLock | null;
+}
+
+/** A lock that is held. */
+export interface FileLock {
+  release(): void;
 }
 
 /** A database of a MySQL or MariaDB server on this machine, and who we are there. */

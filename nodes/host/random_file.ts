@@ -36,6 +36,13 @@ export const fileSystem: FileSystem = {
     });
   },
   remove: (path) => attempt(`remove ${path}`, () => rmSync(path, { force: true })),
+  lock: (path) =>
+    attempt(`lock ${path}`, () => {
+      const file = Deno.openSync(path, { create: true, read: true, write: true });
+      if (file.tryLockSync(true)) return { release: () => file.close() };
+      file.close();
+      return null;
+    }),
 };
 
 function openFile(path: string, access: FileAccess): RandomFile | null {

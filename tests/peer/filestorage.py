@@ -161,6 +161,15 @@ def neo(command, masters, name):
     storage.close()
 
 
+def hold(path):
+    """Keeps a storage open for writing until standard input ends."""
+    storage = FileStorage(path)
+    print('open')
+    sys.stdout.flush()
+    sys.stdin.read()
+    storage.close()
+
+
 def index(path):
     """Saves the index of a storage, as ZODB does when it closes one."""
     FileStorage(path).close()

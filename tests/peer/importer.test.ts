@@ -4,9 +4,11 @@ import { DatabaseSync } from "node:sqlite";
 import { inflateSync } from "node:zlib";
 import { decodePlacements } from "../../nodes/storage/backend/importer/mapping.ts";
 import { PlainLoader } from "../../nodes/pickle/plain.ts";
-import { Cluster, type ClusterOptions } from "../support/cluster.ts";
+import { Cluster, type ClusterOptions, ROOT } from "../support/cluster.ts";
+import { Child, run } from "../support/process.ts";
+import { PeerClient } from "./client.ts";
 import { dump, dumpCluster, visit, visitCluster, zodb } from "./filestorage.ts";
-import { inDirectory, ours, peerGroup, real } from "./peer.ts";
+import { inDirectory, ours, peerGroup, real, venv } from "./peer.ts";
 
 const IMPORTED = /All data are imported/;
 /** How long the import of a small database may take. */
@@ -85,6 +87,15 @@ function transactionCount(path: string): number {
     return Number(database.prepare("SELECT COUNT(*) AS count FROM trans").get()?.count);
   } finally {
     database.close();
+  }
+}
+
+/** Waits until real ZODB finds so many transactions in a FileStorage. */
+async function untilWritten(path: string, count: number): Promise<void> {
+  const deadline = performance.now() + IMPORT_MS;
+  for (let found = 0; found < count;) {
+    found = (await dump(path)).length;
+    if (performance.now() > deadline) throw new Error(`${found} of ${count} were written back`);
   }
 }
 
@@ -186,5 +197,50 @@ peerGroup("importer", {
       await cluster.node("storage1").waitForOutput(IMPORTED, IMPORT_MS);
       assert.deepEqual(await dumpCluster(cluster), expected);
       await cluster.stop();
+    }),
+
+  "what is committed is written back to the source, undos included, and after a stop": () =>
+    inDirectory(async (directory) => {
+      const source = `${directory}/Data.fs`;
+      await zodb("trees", source, "100");
+      const before = await dump(source);
+      const sections = section("root", source);
+      const importer = configure(directory, sections);
+      const text = await Deno.readTextFile(importer);
+      await Deno.writeTextFile(importer, text.replace("[neo]", "[neo]\nwriteback: true"));
+      for (let life = 0; life < 2; life++) {
+        await using cluster = await start({ directory, importer });
+        await cluster.node("storage1").waitForOutput(IMPORTED, IMPORT_MS);
+        await using client = await PeerClient.open(cluster);
+        await client.ask("set", { key: "life", value: life });
+        if (life === 0) await client.ask("fill");
+        const expected = await dumpCluster(cluster);
+        assert.ok(expected.length > before.length);
+        await untilWritten(source, expected.length);
+        const written = await dump(source);
+        assert.deepEqual(written.map(([tid]) => tid), expected.map(([tid]) => tid));
+        assert.deepEqual(
+          written.map((transaction) => transaction.at(-1)),
+          expected.map((t) => t.at(-1)),
+        );
+        await cluster.stop();
+      }
+      assert.deepEqual((await dump(source)).slice(0, before.length), before);
+    }),
+
+  "a source that another program writes to is not imported": () =>
+    inDirectory(async (directory) => {
+      const source = `${directory}/Data.fs`;
+      await zodb("trees", source, "50");
+      const importer = configure(directory, section("root", source));
+      await using holder = Child.start(
+        [`${venv()}/bin/python`, `${ROOT}tests/peer/filestorage.py`, "hold", source],
+        { name: "a program that writes" },
+      );
+      await holder.waitForOutput(/open/, IMPORT_MS);
+      const argv = [...ours.command("storage"), "-c", "x", "-a", "Importer", "-d", importer];
+      const refused = await run(argv, { name: "storage", timeoutMs: IMPORT_MS });
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /error: .*Data\.fs is in use: stop the Zope, ZEO or other/);
     }),
 });

@@ -166,6 +166,7 @@ export class SimulatedHost implements NodeHost, NetworkUser {
       throw new FileError(`there is no ${from} in this world`);
     },
     remove: () => {},
+    lock: () => null,
   };
 
   onSignal(names: readonly SignalName[], callback: (name: SignalName) => void): SignalSubscription {

@@ -19,7 +19,7 @@ const CLIENT_ROOMS = /^(mod\.ts|gen\/.*|nodes\/(errors\.ts|(codec|wire|cluster|c
 const INNER_ROOMS = /^(mod\.ts|gen\/.*|nodes\/(?!host\/).*)$/;
 
 /** The part of the host that runs on Deno alone; the rest also runs on Node and Bun. */
-const SERVER_HOST = /^nodes\/host\/(node|sqlite|mysql|database_lock|signals)\.ts$/;
+const SERVER_HOST = /^nodes\/host\/(node|sqlite|mysql|database_lock|random_file|signals)\.ts$/;
 
 /** Globals that reach the outside, or anything global at all. */
 const GLOBALS = new Set([

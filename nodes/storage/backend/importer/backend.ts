@@ -5,17 +5,18 @@
  */
 
 import type { NodeHost } from "../../../host/host.ts";
-import type { Backend, BackendOptions, BackgroundWork } from "../backend.ts";
+import type { Backend, BackendOptions, BackgroundWork, Slices } from "../backend.ts";
 import type { Eventual } from "../eventual.ts";
 import { Import } from "./import.ts";
 import { ImporterMaintenance } from "./maintenance.ts";
 import { ImporterObjects } from "./objects.ts";
-import { importedTid, openPast, pauses } from "./open.ts";
+import { importedTid, lockSources, openPast, pauses } from "./open.ts";
 import type { ImporterOptions } from "./options.ts";
 import type { Past } from "./past.ts";
 import { Progress } from "./progress.ts";
 import { ImporterReplica } from "./replica.ts";
 import { ImporterTransactions } from "./transactions.ts";
+import { WriteBack } from "./write_back.ts";
 
 /** Opens the database that is imported to. */
 export type OpenDatabase = (options: BackendOptions) => Promise<Backend>;
@@ -29,13 +30,19 @@ export async function openImporter(
   { importer, open }: { readonly importer: ImporterOptions; readonly open: OpenDatabase },
   options: BackendOptions,
 ): Promise<Backend> {
-  const database = await open(options);
+  const locks = lockSources(host, importer.sources);
+  const release = () => locks.forEach((lock) => lock.release());
+  const database = await open(options).catch((error) => {
+    release();
+    throw error;
+  });
   try {
     const past = await openPast(host, database, importer.sources);
     const progress = new Progress();
     progress.importedTid = await importedTid(database, past);
-    return new ImporterBackend({ host, database, past, progress, importer });
+    return new ImporterBackend({ host, database, past, progress, importer, release });
   } catch (error) {
+    release();
     await database.close({ commit: true });
     throw error;
   }
@@ -52,18 +59,23 @@ class ImporterBackend implements Backend {
   readonly transactions: ImporterTransactions;
   readonly maintenance: ImporterMaintenance;
   readonly replica: ImporterReplica;
-  readonly work: BackgroundWork;
+  readonly work: BackgroundWork = { run: (slices) => this.#work(slices) };
   readonly #import: Import;
+  readonly #writeBack: WriteBack | null = null;
+  readonly #release: () => void;
   readonly #database: Backend;
   readonly #past: Past;
 
-  constructor({ host, database, past, progress, importer }: {
+  constructor({ host, database, past, progress, importer, release }: {
     readonly host: NodeHost;
     readonly database: Backend;
     readonly past: Past;
     readonly progress: Progress;
     readonly importer: ImporterOptions;
+    /** Frees the locks of the sources. */
+    readonly release: () => void;
   }) {
+    this.#release = release;
     const { settings, devpath, limits, table, data, pending } = database;
     this.settings = settings;
     this.devpath = devpath;
@@ -85,7 +97,14 @@ class ImporterBackend implements Backend {
     this.replica = new ImporterReplica(database.replica, progress);
     const compression = importer.compress;
     this.#import = new Import({ host, database, past, progress, compression });
-    this.work = this.#import;
+    const [source] = importer.sources;
+    if (importer.writeBack && source !== undefined) {
+      this.#writeBack = new WriteBack(host, database, source.path);
+    }
+  }
+
+  async #work(slices: Slices): Promise<void> {
+    await Promise.all([this.#import.run(slices), this.#writeBack?.run(slices)]);
   }
 
   commit(): Promise<void> {
@@ -107,7 +126,9 @@ class ImporterBackend implements Backend {
 
   close(options: { readonly commit: boolean }): Eventual<void> {
     this.#import.close();
+    this.#writeBack?.close();
     this.#past.close();
+    this.#release();
     return this.#database.close(options);
   }
 }

@@ -1,9 +1,9 @@
 /** Opens the sources of an import, and places them as they were placed when it began. */
 
 import { type Oid, oid, type Tid, ZERO_TID } from "../../../codec/ids.ts";
-import { ConfigurationError, DatabaseError } from "../../../errors.ts";
+import { ConfigurationError, DatabaseError, FileError } from "../../../errors.ts";
 import { FileStorageReader, type Pause } from "../../../filestorage/reader.ts";
-import type { NodeHost } from "../../../host/host.ts";
+import type { FileLock, NodeHost } from "../../../host/host.ts";
 import type { Backend } from "../backend.ts";
 import {
   decodePlacements,
@@ -18,6 +18,35 @@ import { Source } from "./source.ts";
 
 /** How long opening may keep others waiting. */
 const SLICE_MS = 50;
+
+/**
+ * Takes the locks of FileStorages, as ZODB does where it writes: what others commit to them from
+ * now on would not be imported. Throws a FileError when another program has one.
+ */
+export function lockSources(
+  { files, log }: NodeHost,
+  sources: readonly SourceOptions[],
+): FileLock[] {
+  const locks: FileLock[] = [];
+  for (const { path } of sources) {
+    try {
+      const lock = files.lock(`${path}.lock`);
+      if (lock !== null) locks.push(lock);
+      else throw new LockedError(`${path} is in use: stop the Zope, ZEO or other server first`);
+    } catch (error) {
+      if (error instanceof LockedError) {
+        for (const lock of locks) lock.release();
+        throw error;
+      }
+      // Nobody can write where no lock can be made.
+      if (!(error instanceof FileError)) throw error;
+      log.log("INFO", "importer", `${error.message}: nobody is kept from writing to it`);
+    }
+  }
+  return locks;
+}
+
+class LockedError extends FileError {}
 
 /** A pause that lets others work from time to time. */
 export function pauses(host: NodeHost): Pause {
