@@ -35,6 +35,7 @@ export async function startBackup(
     partitions: PARTITIONS,
     ...members,
     master: follower(members.master, upstream),
+    spares: (members.spares ?? []).map((maker) => follower(maker, upstream)),
     ctl: real,
     directory: `${directory}/${name}`,
     name,

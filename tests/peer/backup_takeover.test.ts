@@ -30,7 +30,7 @@ function survives({ masters: [master, spare], storages, backups: makers }: Takeo
       const backups: Cluster[] = [];
       for (const [at, maker] of makers.entries()) {
         const name = `down${at + 1}`;
-        const backup = { name, master: maker, storages: [ours] };
+        const backup = { name, master: maker, spares: [maker], storages: [ours] };
         backups.push(stack.use(await startBackup(directory, upstream, backup)));
       }
       const follow = async (text: string) => {
@@ -49,8 +49,13 @@ function survives({ masters: [master, spare], storages, backups: makers }: Takeo
       await lose(upstream, "storage2");
       await follow("fir");
       for (const backup of backups) {
+        await lose(backup, "master");
+        await backup.waitForState("BACKINGUP");
+      }
+      await follow("yew");
+      for (const backup of backups) {
         await using reader = await PeerClient.open(backup);
-        assert.equal(await reader.ask("get", { key: "tree" }), "fir");
+        assert.equal(await reader.ask("get", { key: "tree" }), "yew");
       }
     });
 }

@@ -108,8 +108,8 @@ export class Backup {
     this.#phase?.connected();
     primary.log(
       "INFO",
-      `follows ${upstream.text} from ${pointText(progress.backupTid)} on; its last transaction ` +
-        `is ${pointText(lastTid)}`,
+      `follows ${upstream.text} from ${momentText(progress.backupTid)} on; its last transaction ` +
+        `is ${momentText(lastTid)}`,
     );
     this.#goal = lastTid;
     this.#isBehind = true;
@@ -179,7 +179,7 @@ export class Backup {
   #progressed(): void {
     this.news.advance();
     if (this.#goal === null || this.progress.backupTid < this.#goal) return;
-    if (this.#isBehind) this.primary.log("INFO", `has all up to ${pointText(this.#goal)}`);
+    if (this.#isBehind) this.primary.log("INFO", `has all up to ${momentText(this.#goal)}`);
     this.#goal = null;
     this.#isBehind = false;
   }
@@ -193,7 +193,7 @@ export class Backup {
         const { backupTid } = this.progress;
         this.primary.log(
           "INFO",
-          `has all up to ${pointText(backupTid)}, of ${pointText(this.#lastTid)}`,
+          `has all up to ${momentText(backupTid)}, of ${momentText(this.#lastTid)}`,
         );
       }
       this.#goal = this.#lastTid;
@@ -203,6 +203,7 @@ export class Backup {
   }
 }
 
-function pointText(tid: Tid): string {
+/** A tid as the log has it. */
+export function momentText(tid: Tid): string {
   return tid === ZERO_TID ? "nothing" : `${hexId(tid)} (${tidTimeText(tid)})`;
 }

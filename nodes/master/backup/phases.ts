@@ -8,16 +8,15 @@
  */
 
 import type { CellChange, Codecs, NodeState } from "../../../gen/packets.ts";
-import { hexId, type Nid, type Tid, ZERO_TID } from "../../codec/ids.ts";
+import { type Nid, type Tid, ZERO_TID } from "../../codec/ids.ts";
 import type { Receiver } from "../../codec/packet.ts";
-import { tidTimeText } from "../../cluster/tid_time.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import { addStorages, tweak } from "../membership.ts";
 import type { KnownNode } from "../nodes.ts";
 import type { Reference } from "../phase.ts";
 import { ServicePhase } from "../service_phase.ts";
 import { Stopping } from "../stopping.ts";
-import type { Backup, Followed } from "./backup.ts";
+import { type Backup, type Followed, momentText } from "./backup.ts";
 import { readOnlyClientReceiver } from "./read_only_clients.ts";
 import { backupStorageReceiver } from "./storages.ts";
 
@@ -175,6 +174,10 @@ class StoppingBackup extends BackupPhase {
     super.begin();
     const { nodes } = this.primary;
     for (const client of [...nodes.identified("CLIENT")]) this.primary.disconnect(client);
+    this.primary.log(
+      "INFO",
+      `all cells are completed up to ${momentText(this.#tid)}`,
+    );
     this.backup.progress.cancelled();
     this.#level();
   }
@@ -216,8 +219,8 @@ class StoppingBackup extends BackupPhase {
     if (!isWhole) {
       primary.log(
         "WARNING",
-        `the backup ends at ${hexId(this.#tid)} (${tidTimeText(this.#tid)}): of what was ` +
-          `committed up to ${hexId(last)} (${tidTimeText(last)}), the rest is not complete`,
+        `the backup ends at ${momentText(this.#tid)}: of what was committed up to ` +
+          `${momentText(last)}, the rest is not complete`,
       );
     }
     primary.standDown(this.#tid, { resumes: isWhole });

@@ -114,6 +114,8 @@ export class Upstream {
     this.close();
     const attempt = new AbortController();
     this.#attempt = attempt;
+    const { host, cluster } = this.#options;
+    host.log.log("INFO", "master", `looks for the upstream cluster, ${cluster}`);
     this.#connect(lastTid, attempt.signal).catch((error) => {
       if (!attempt.signal.aborted) this.#options.fatal(error);
     });
