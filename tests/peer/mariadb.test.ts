@@ -5,10 +5,14 @@
 import assert from "node:assert/strict";
 import { Mariadb } from "../support/mariadb.ts";
 import { Cluster, type Maker } from "../support/cluster.ts";
+import { run } from "../support/process.ts";
 import { PeerClient } from "./client.ts";
 import { databaseOptions, mariadbGroup } from "./mariadb.ts";
 import { inDirectory, ours, real } from "./peer.ts";
 import { takeOver } from "./takeover.ts";
+
+/** How long a storage may take to find out that its database is in use. */
+const SECOND_MS = 60_000;
 
 type Engine = "InnoDB" | "RocksDB";
 
@@ -68,6 +72,27 @@ function replicates(makers: readonly [Maker, Maker], engine: Engine, dies: 1 | 2
     });
 }
 
+/** A database that one kind of storage has is refused by the other. */
+function excludes(holder: Maker, other: Maker) {
+  return () =>
+    inDirectory(async (directory) => {
+      await using server = await Mariadb.start();
+      const database = await databaseOptions(server, "InnoDB");
+      const name = "holder";
+      await using _cluster = await Cluster.start({
+        ...{ directory, name, master: holder, storages: [holder], ctl: real },
+        databases: [database],
+      });
+      const [program = "", ...words] = other.command("storage");
+      const { code, stderr } = await run(
+        [program, ...words, "--cluster", name, "--masters", "127.0.0.1:9", ...database],
+        { name: "a second storage", timeoutMs: SECOND_MS },
+      );
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /database is locked/);
+    });
+}
+
 const NEO_TO_OURS = { writer: real, reader: ours };
 const OURS_TO_NEO = { writer: ours, reader: real };
 const INNODB = { engine: "InnoDB", storages: 1 } as const;
@@ -82,6 +107,8 @@ mariadbGroup("databases on MariaDB", {
   "RocksDB, NEO's, then ours, crashed": takeOverOn({ ...NEO_TO_OURS, ...ROCKSDB, crash: true }),
   "RocksDB, ours, then NEO's": takeOverOn({ ...OURS_TO_NEO, ...ROCKSDB, crash: false }),
   "RocksDB, ours, then NEO's, crashed": takeOverOn({ ...OURS_TO_NEO, ...ROCKSDB, crash: true }),
+  "a database that NEO's storage has": excludes(real, ours),
+  "a database that our storage has": excludes(ours, real),
   "our InnoDB beside NEO's SQLite": replicates([ours, real], "InnoDB", 1),
   "NEO's RocksDB beside our SQLite": replicates([real, ours], "RocksDB", 2),
 });

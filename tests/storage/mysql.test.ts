@@ -108,6 +108,26 @@ testOnServer("the database of another cluster is left as it is", async (server) 
   assert.deepEqual(await server.query(`CHECKSUM TABLE config, pt, obj`, database), before);
 });
 
+testOnServer("a reset erases, and leaves a new database", async (server) => {
+  const address = await server.createDatabase("InnoDB");
+  const { database } = address.address;
+  {
+    await using opened = await open(address);
+    await opened.backend.data.store(o(1), dataOf(new Uint8Array(3)));
+  }
+  await server.query("CREATE TABLE new_pt (id INT)", database);
+  {
+    await using _erased = await open({ ...address, engine: "RocksDB" }, { reset: true });
+  }
+  const tables = await server.query(
+    "SELECT DISTINCT engine AS name FROM information_schema.tables " +
+      `WHERE table_schema = '${database}' AND table_name <> 'new_pt'`,
+  );
+  assert.deepEqual(tables.map(({ name }) => new TextDecoder().decode(bytes(name))), ["ROCKSDB"]);
+  assert.deepEqual(await server.query("SELECT id FROM data", database), []);
+  assert.deepEqual(await server.query("SHOW TABLES LIKE 'new_%'", database), []);
+});
+
 testOnServer("a newer database, and an engine that is not there, are refused", async (server) => {
   const address = await server.createDatabase("InnoDB");
   await assert.rejects(
@@ -244,9 +264,14 @@ testOnServer("without an order to wait, a server that is gone ends the node", as
   await assert.rejects(open(address), reach);
 });
 
-testOnServer("a server that takes too little at once is refused", async () => {
-  await using server = await Mariadb.start(["--max-allowed-packet=32M"]);
+testOnServer("a server that is not fit is refused, or warned of", async () => {
+  await using server = await Mariadb.start(["--innodb-flush-log-at-trx-commit=2"]);
   const address = await server.createDatabase("InnoDB");
+  {
+    await using opened = await open(address);
+    assert.match(opened.lines.join("\n"), /^WARNING .* innodb_flush_log_at_trx_commit = 2: .*lost/);
+  }
+  await server.query("SET GLOBAL max_allowed_packet = 33554432");
   await assert.rejects(open(address), {
     message: "Global variable 'max_allowed_packet' is too small. Minimal value must be 32769k.",
   });

@@ -14,7 +14,8 @@ export function parseMysqlAddress(text: string): SqlServerAddress {
   const [, user = null, password = null, database, socket = null] = FORM.exec(text) ?? [];
   if (database === undefined) {
     throw new ConfigurationError(
-      `expected a database as [user[:password]@]database[/path/of/socket], found ${text}`,
+      `expected a database as [user[:password]@]database[/path/of/socket], found ${text}; ` +
+        "for a file, choose the adapter SQLite",
     );
   }
   return { user, password, database, socket };

@@ -25,6 +25,12 @@ const SET_UP = "SET SESSION autocommit = 1, " +
 /** The server may need a moment to notice that a former life of this node is over. */
 const LOCK_WAIT_S = 2;
 
+/** Settings of engines, and the values with which what was committed survives a crash. */
+const DURABLE: ReadonlyMap<string, readonly string[]> = new Map([
+  ["innodb_flush_log_at_trx_commit", ["1", "3"]],
+  ["rocksdb_flush_log_at_trx_commit", ["1"]],
+]);
+
 const LOCK = new Template("SELECT GET_LOCK(?, ?) AS locked");
 const UNLOCK = new Template("DO RELEASE_LOCK(?)");
 
@@ -78,6 +84,7 @@ export class Server {
             `Minimal value must be ${MIN_PACKET_BYTES / 1024}k.`,
         );
       }
+      await warnOfLosses(host, session);
       const directory = textOf(rows[0]?.directory);
       return new Server(host, options, { session, maxPacket, directory });
     } catch (error) {
@@ -126,6 +133,19 @@ async function connect(host: NodeHost, { address, waitMs }: ServerOptions): Prom
     await new Promise<void>((resolve) => {
       host.setTimer(RETRY_MS, resolve, { keepsProcess: true });
     });
+  }
+}
+
+/** Nothing can be done about a server that acknowledges commits before they are on disk. */
+async function warnOfLosses({ log }: NodeHost, session: SqlSession): Promise<void> {
+  const [rows = []] = await session.query([
+    "SHOW GLOBAL VARIABLES LIKE '%\\_flush\\_log\\_at\\_trx\\_commit'",
+  ]);
+  for (const { Variable_name, Value } of rows) {
+    const [name, value] = [textOf(Variable_name), textOf(Value)];
+    if (DURABLE.get(name)?.includes(value) !== false) continue;
+    const consequence = "what this node acknowledges may be lost when that machine fails";
+    log.log("WARNING", "storage", `the database server has ${name} = ${value}: ${consequence}`);
   }
 }
 
