@@ -27,6 +27,9 @@ async function main(): Promise<number> {
       "--allow-all",
       "--no-check",
       V8_FLAGS,
+      // What a thread runs is imported by nobody.
+      "--include",
+      "nodes/host/checkpoint_worker.ts",
       "--output",
       `${root}dist/neo`,
       "tools/neo.ts",

@@ -12,12 +12,14 @@
  *
  * The WAL is opened once: SQLite replaces it only when its last connection closes or the journal
  * mode changes, and neither can happen while this connection is open, which keeps a shared lock on
- * the main file. Closing our descriptor of it drops no lock, as SQLite locks `-shm` instead.
+ * the main file. Closing our descriptor of it drops no lock, as SQLite locks `-shm` instead. For that
+ * reason the descriptor of `-shm`, by which checkpoints.ts looks at the WAL, is closed last.
  */
 
-import { realpathSync } from "node:fs";
+import { closeSync, openSync, realpathSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { DatabaseError } from "../errors.ts";
+import { CHECKPOINT_PAGES, Checkpoints } from "./checkpoints.ts";
 import { monotonic } from "./clock.ts";
 import { type DatabaseLock, lockDatabase } from "./database_lock.ts";
 import { GroupFlush } from "./group_flush.ts";
@@ -31,10 +33,10 @@ const BUSY_TIMEOUT_MS = 5000;
 const CACHE_KIB = 16_384;
 
 /**
- * Pages in the WAL from which on a commit copies them to the main file, and starts the WAL again.
- * Pages that were changed several times since are copied once, but all wait for the copying.
+ * Pages in the WAL from which on a commit copies them by itself, whatever that takes: only a disk
+ * that can't keep up gets there (see checkpoints.ts).
  */
-const CHECKPOINT_PAGES = 2000;
+const MAX_WAL_PAGES = 32_000;
 
 /**
  * A disk that took less than this for the last flush is waited for: another thread would cost as
@@ -64,6 +66,8 @@ class SqliteDatabase implements SqlDatabase {
   readonly #lock: DatabaseLock;
   readonly #database: DatabaseSync;
   readonly #wal: Deno.FsFile;
+  readonly #index: number;
+  readonly #checkpoints: Checkpoints;
   readonly #flushes: GroupFlush;
   #isDiskFast = false;
   #closed = false;
@@ -73,11 +77,14 @@ class SqliteDatabase implements SqlDatabase {
     this.#lock = lock;
     this.#database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
     try {
-      this.#wal = this.#configure();
+      this.#configure();
+      this.#wal = Deno.openSync(`${path}-wal`, { read: true, write: true });
     } catch (error) {
       this.#database.close();
       throw error;
     }
+    this.#index = openSync(`${path}-shm`, "r");
+    this.#checkpoints = this.#makeCheckpoints();
     this.#flushes = new GroupFlush(() => this.#flush());
   }
 
@@ -102,18 +109,20 @@ class SqliteDatabase implements SqlDatabase {
     if (this.#closed) return;
     this.#closed = true;
     // Closing makes a checkpoint; the lock goes with the process.
-    if (this.#flushes.failed) return;
+    if (this.#flushes.failed) return this.#checkpoints.abandon();
+    this.#checkpoints.close();
     try {
       if (this.#database.isTransaction) this.exec("ROLLBACK");
       this.#checkpoint();
     } finally {
       this.#database.close();
+      closeSync(this.#index);
       this.#lock.release();
       this.#flushes.whenIdle(() => this.#wal.close());
     }
   }
 
-  #configure(): Deno.FsFile {
+  #configure(): void {
     this.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     const mode = this.prepare("PRAGMA journal_mode = WAL").get();
     if (mode?.journal_mode !== "wal") {
@@ -123,10 +132,21 @@ class SqliteDatabase implements SqlDatabase {
       );
     }
     this.exec(`PRAGMA synchronous = NORMAL; PRAGMA cache_size = -${CACHE_KIB}`);
-    this.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    this.exec(`PRAGMA wal_autocheckpoint = ${MAX_WAL_PAGES}`);
     // The first read opens the WAL, and creates it if there is none.
     this.prepare("PRAGMA user_version").get();
-    return Deno.openSync(`${this.#path}-wal`, { read: true, write: true });
+  }
+
+  #makeCheckpoints(): Checkpoints {
+    const checkpoint = this.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+    return new Checkpoints({
+      path: this.#path,
+      index: this.#index,
+      checkpoint: () => {
+        if (!this.#database.isTransaction) checkpoint.get();
+      },
+      failed: () => this.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`),
+    });
   }
 
   /**
@@ -141,9 +161,11 @@ class SqliteDatabase implements SqlDatabase {
       else await this.#wal.syncData();
       this.#isDiskFast = monotonic() - start < INLINE_FLUSH_MS;
     } catch (error) {
+      this.#checkpoints.abandon();
       if (!this.#closed) this.exec("PRAGMA wal_autocheckpoint = 0");
       throw error;
     }
+    if (!this.#closed) this.#checkpoints.look();
   }
 
   #checkpoint(): void {

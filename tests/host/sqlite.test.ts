@@ -191,7 +191,7 @@ Deno.test("SQLite: durable goes on after a checkpoint and ends with the database
     const { database } = openSqlite(`${directory}/a.sqlite`);
     database.exec("CREATE TABLE t (b BLOB)");
     const insert = database.prepare("INSERT INTO t VALUES (?)");
-    // More than the thousand pages after which SQLite makes a checkpoint.
+    // More than the thousand pages after which SQLite makes a checkpoint by default.
     for (let i = 0; i < 3; i++) {
       insert.run(new Uint8Array(3_000_000));
       await database.durable();
@@ -201,6 +201,65 @@ Deno.test("SQLite: durable goes on after a checkpoint and ends with the database
     database.close();
     await last;
     await assert.rejects(database.durable(), { name: "DatabaseError", message: /is closed$/ });
+  }));
+
+const MEGABYTE = 1 << 20;
+/** How long the disk may take to copy some megabytes. */
+const COPY_MS = 60_000;
+
+/** A database with one table of bytes, and its files. */
+class Growing {
+  readonly database;
+  readonly #insert;
+
+  constructor(readonly directory: string) {
+    this.database = openSqlite(`${directory}/a.sqlite`).database;
+    this.database.exec("CREATE TABLE t (b BLOB)");
+    this.#insert = this.database.prepare("INSERT INTO t VALUES (?)");
+  }
+
+  async write(megabytes: number): Promise<void> {
+    for (let count = 0; count < megabytes; count++) {
+      this.#insert.run(new Uint8Array(MEGABYTE));
+      await this.database.durable();
+    }
+  }
+
+  async writeLittle(): Promise<void> {
+    this.#insert.run(new Uint8Array(1));
+    await this.database.durable();
+  }
+
+  size(end = ""): number {
+    return Deno.statSync(`${this.directory}/a.sqlite${end}`).size;
+  }
+}
+
+Deno.test("SQLite: a long WAL is copied by a thread, and then written over", () =>
+  inDirectory(async (directory) => {
+    const growing = new Growing(directory);
+    await growing.write(48);
+    for (const end = performance.now() + COPY_MS; growing.size() < 47 * MEGABYTE;) {
+      assert.ok(performance.now() < end, `${growing.size()} bytes are copied`);
+      await growing.writeLittle();
+    }
+    const walBytes = growing.size("-wal");
+    await growing.write(8);
+    assert.equal(growing.size("-wal"), walBytes);
+    growing.database.close();
+    assert.ok(growing.size() > 56 * MEGABYTE);
+    assert.deepEqual(files(directory), ["a.sqlite"]);
+  }));
+
+Deno.test("SQLite: who closes while a thread copies the WAL waits for it", () =>
+  inDirectory(async (directory) => {
+    const growing = new Growing(directory);
+    await growing.write(20);
+    growing.database.close();
+    assert.deepEqual(files(directory), ["a.sqlite"]);
+    const { database } = openSqlite(`${directory}/a.sqlite`);
+    assert.equal(database.prepare("SELECT SUM(LENGTH(b)) AS n FROM t").get()?.n, 20n << 20n);
+    database.close();
   }));
 
 /** A disk whose flushes end when the test says so. */

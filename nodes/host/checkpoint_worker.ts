@@ -1,0 +1,41 @@
+/**
+ * A thread that copies a WAL to its main file, on a connection of its own, for as long as its
+ * parent tells it to: see checkpoints.ts.
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, workerData } from "node:worker_threads";
+
+/** What the thread is started with. */
+export interface CheckpointWork {
+  readonly path: string;
+  /** Its only number becomes 1 when the connection is closed. */
+  readonly closed: Int32Array;
+}
+
+/** What the thread is told, and what it answers to the first: null, or why it can't. */
+export type CheckpointOrder = "checkpoint" | "close";
+export type CheckpointAnswer = string | null;
+
+function work({ path, closed }: CheckpointWork, port: NonNullable<typeof parentPort>): void {
+  const database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
+  database.exec("PRAGMA synchronous = NORMAL");
+  const checkpoint = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+  port.on("message", (order: CheckpointOrder) => {
+    if (order === "close") {
+      database.close();
+      Atomics.store(closed, 0, 1);
+      Atomics.notify(closed, 0);
+      return;
+    }
+    let answer: CheckpointAnswer = null;
+    try {
+      checkpoint.get();
+    } catch (error) {
+      answer = error instanceof Error ? error.message : String(error);
+    }
+    port.postMessage(answer);
+  });
+}
+
+if (parentPort !== null) work(workerData, parentPort);
