@@ -2,15 +2,23 @@
  * Work that nobody waits for: feeding other storages, following them, comparing replicas. It is
  * done in slices, one at a time and in turn for all such tasks, after everything that is ready to
  * run, so that a client never waits for more than one slice, however many tasks there are.
+ *
+ * What keeps the disk busy is shared in time instead: while clients work, such a task rests for as
+ * long as it has worked, so that most of what clients do finds the disk quiet.
  */
 
+import { delay } from "../cluster/delay.ts";
 import type { ClientHost } from "../host/host.ts";
 
 /** How long clients may be kept waiting by a slice of work, in milliseconds. */
 export const SLICE_MS = 2;
 
+/** How long a task rests at most at a time. */
+const MAX_REST_MS = 500;
+
 export class Background {
   readonly #host: ClientHost;
+  #clientRequests = 0;
   #waiting: (() => void)[] = [];
   #isScheduled = false;
 
@@ -21,6 +29,25 @@ export class Background {
   /** A new task, whose first slice begins now. */
   task(): Task {
     return new Task(this.#host, () => this.#turn());
+  }
+
+  /** A client has asked for something. */
+  clientAsked(): void {
+    this.#clientRequests++;
+  }
+
+  /** A stint of work, which begins now. */
+  stint(): Stint {
+    const { monotonic } = this.#host;
+    const startMs = monotonic();
+    const requests = this.#clientRequests;
+    return {
+      isShared: () => this.#clientRequests > requests,
+      rest: (signal) => {
+        const ms = Math.min(monotonic() - startMs, MAX_REST_MS);
+        return delay(this.#host, ms, signal);
+      },
+    };
   }
 
   #turn(): Promise<void> {
@@ -39,6 +66,14 @@ export class Background {
       this.#schedule();
     });
   }
+}
+
+/** A stint of work that keeps the disk busy. */
+export interface Stint {
+  /** Whether clients have worked at the same time. */
+  isShared(): boolean;
+  /** Rests for as long as the stint took. Rejects with the signal's reason when it is aborted. */
+  rest(signal: AbortSignal): Promise<void>;
 }
 
 /** One task in the background. */

@@ -116,7 +116,11 @@ export class Identification {
     const service = operation.isBackup
       ? new ReadOnlyClientService(operation.context, { nid, connection })
       : new ClientService(operation.context, { nid, connection });
-    connection.setReceiver(clientToStorage(service));
+    const receive = clientToStorage(service);
+    connection.setReceiver((packet) => {
+      operation.clientAsked();
+      return receive(packet);
+    });
     // The client may only have lost this node: what it has voted waits for the master's word.
     connection.onClose(() => {
       if (this.#options.phases()?.operation !== operation) return;

@@ -86,6 +86,11 @@ export class Operation implements MasterToStorageOperation {
     });
   }
 
+  /** To be called for each request of a client. */
+  clientAsked(): void {
+    this.#background.clientAsked();
+  }
+
   /** Whether this node is that of a backup cluster, whose clients only read. */
   get isBackup(): boolean {
     return this.#backend.settings.backupTid !== null;

@@ -26,7 +26,7 @@ Deno.test("transactions come first, then objects, then the master is told", asyn
     asked.answer.give({ packTid: null, nextTid: null, tids: [] });
     const objects = await link.objects.next();
     assert.deepEqual(objects.packet, {
-      ...{ partition: 0, length: 1000, minTid: ZERO_TID, maxTid: t(100), minOid: o(0) },
+      ...{ partition: 0, length: 100, minTid: ZERO_TID, maxTid: t(100), minOid: o(0) },
       objects: new Map(),
     });
     send(objects, AddObject, revision(1, 50, "one"), revision(2, 50, null));
@@ -91,7 +91,7 @@ Deno.test("fewer revisions are asked for at once where they are big", async () =
       asked.answer.give({ packTid: null, ...next, objects: new Map() });
     }
     lengths.push((await link.objects.next()).packet.length);
-    assert.deepEqual(lengths, [1000, 64, 4, 1000]);
+    assert.deepEqual(lengths, [100, 32, 4, 1000]);
   });
 });
 

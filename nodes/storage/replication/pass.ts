@@ -29,9 +29,9 @@ import { unlessAborted } from "./cancelling.ts";
 import type { Cell } from "./cells.ts";
 import {
   CHUNK_BYTES,
-  COMMIT_BYTES,
   DELETE_COUNT,
   FETCH_COUNT,
+  FIRST_FETCH_COUNT,
   LEAST_FETCH_COUNT,
 } from "./limits.ts";
 
@@ -57,9 +57,8 @@ export class Pass implements Fetching {
   #id: number | null = null;
   #minTid: Tid;
   /** How many revisions are asked for at once, and what came the last time. */
-  #length = FETCH_COUNT;
+  #length = FIRST_FETCH_COUNT;
   #chunk = { rows: 0, bytes: 0 };
-  #uncommittedBytes = 0;
   #committed: Promise<void> = Promise.resolve();
 
   constructor(options: PassOptions) {
@@ -114,12 +113,13 @@ export class Pass implements Fetching {
   }
 
   async #fetchObjects(): Promise<boolean> {
-    const { backend: { replica, table }, offset, cell, maxTid, signal } = this.#options;
+    const { backend: { replica, table }, background, offset, cell, maxTid, signal } = this.#options;
     let from: RevisionKey = { tid: cell.nextObj, oid: ZERO_OID };
     for (;;) {
       this.#minTid = from.tid;
       const start = { minTid: from.tid, minOid: from.oid, maxTid };
       const length = this.#length;
+      const stint = background.stint();
       const keys = await replica.revisions({ offset, ...start, count: length });
       const objects = byTid(await this.#withoutDamaged(keys));
       if (signal.aborted) return false;
@@ -139,6 +139,9 @@ export class Pass implements Fetching {
       table.setProgress(offset, tidBefore(next.tid));
       this.#adaptLength();
       await this.#commitChunk();
+      if (!stint.isShared()) continue;
+      await this.#committed;
+      await unlessAborted(stint.rest(signal), signal);
     }
   }
 
@@ -167,7 +170,6 @@ export class Pass implements Fetching {
   /** Commits, and waits for the commit before: the disk may be slower than the source. */
   async #commitChunk(): Promise<void> {
     const before = this.#committed;
-    this.#uncommittedBytes = 0;
     this.#committed = this.#options.backend.commit();
     await before;
   }
@@ -210,10 +212,6 @@ export class Pass implements Fetching {
     unawaited(backend.replica.addObject({ oid, tid: serial, value, valueTid: dataSerial }));
     this.#chunk.rows++;
     this.#chunk.bytes += data.length;
-    this.#uncommittedBytes += data.length;
-    if (this.#uncommittedBytes < COMMIT_BYTES) return;
-    this.#uncommittedBytes = 0;
-    void backend.commit();
   }
 
   #requireAsked(tid: Tid, placed: Oid | Tid): void {
