@@ -71,11 +71,12 @@ export class StressCluster {
         proxy,
         args: [
           ...["-c", CLUSTER, "-m", this.#masters.map(addressText).join(" ")],
-          ...["-l", this.logFile(name), "-b", addressText(outer ?? inner)],
-          ...["--listen", addressText(inner), ...args],
+          ...["-b", addressText(outer ?? inner), "--listen", addressText(inner)],
+          ...["--log-level", "INFO", ...args],
         ],
-        died: ({ name }, tail) =>
-          this.#died.reject(new Error(`${name} has ended by itself\n${tail}`)),
+        logFile: this.logFile(name),
+        died: (node) =>
+          this.#died.reject(new Error(`${node.name} has ended by itself:\n${node.tail()}`)),
       }),
     );
   }

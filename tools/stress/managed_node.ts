@@ -10,6 +10,12 @@ export type Role = "master" | "storage" | "admin";
 
 const NEO = fileURLToPath(new URL("../neo.ts", import.meta.url));
 
+/** Runs a command whose standard error is appended to a file, which is named first. */
+const APPENDING = ["sh", "-c", 'exec "$@" 2>> "$0"'];
+
+/** How much of a log a message shows, in characters. */
+const TAIL_CHARACTERS = 2000;
+
 /** How long a node may take to end when it is asked to. */
 const TERMINATION_MS = 20_000;
 
@@ -18,12 +24,14 @@ export interface ManagedNodeOptions {
   readonly role: Role;
   /** The options of its command. */
   readonly args: readonly string[];
+  /** The file to which what it tells is appended. */
+  readonly logFile: string;
   /** Where it really listens. */
   readonly inner: Address;
   /** What stands before it; null for an admin, to which only this program connects. */
   readonly proxy: Proxy | null;
-  /** Told when the process ends that nobody has ended, with what it printed last. */
-  died(node: ManagedNode, tail: string): void;
+  /** Told when the process ends that nobody has ended. */
+  died(node: ManagedNode): void;
 }
 
 export class ManagedNode {
@@ -62,16 +70,22 @@ export class ManagedNode {
 
   start(): void {
     if (this.#child !== null) return;
-    const { name, role, args, died } = this.#options;
+    const { name, role, args, died, logFile } = this.#options;
     // The end of this program ends the nodes, however it comes.
     const words = ["run", "-A", "--quiet", V8_FLAGS, NEO, role, ...args, "--until-input-ends"];
-    const child = Child.start([Deno.execPath(), ...words], { name });
+    const argv = [...APPENDING, logFile, Deno.execPath(), ...words];
+    const child = Child.start(argv, { name, env: { NO_COLOR: "1" } });
     this.#child = child;
     void child.exited.then(() => {
       if (this.#child !== child) return;
       this.#child = null;
-      died(this, child.tail());
+      died(this);
     });
+  }
+
+  /** The end of what it has told. */
+  tail(): string {
+    return Deno.readTextFileSync(this.#options.logFile).slice(-TAIL_CHARACTERS);
   }
 
   /** Ends it with SIGKILL. Resolves when it is gone. */
@@ -88,7 +102,7 @@ export class ManagedNode {
     const { code, signal } = await child.waitForExit(TERMINATION_MS);
     // A process that is just starting does not listen to signals yet.
     if (signal === "SIGTERM") return;
-    if (code !== 0) throw new Error(`${this.name} ended with status ${code}\n${child.tail()}`);
+    if (code !== 0) throw new Error(`${this.name} ended with status ${code}:\n${this.tail()}`);
   }
 
   /** Waits until it has ended because the cluster has told it to. */
