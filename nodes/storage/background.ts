@@ -38,15 +38,12 @@ export class Background {
 
   /** A stint of work, which begins now. */
   stint(): Stint {
-    const { monotonic } = this.#host;
-    const startMs = monotonic();
+    const host = this.#host;
+    const startMs = host.monotonic();
     const requests = this.#clientRequests;
     return {
       isShared: () => this.#clientRequests > requests,
-      rest: (signal) => {
-        const ms = Math.min(monotonic() - startMs, MAX_REST_MS);
-        return delay(this.#host, ms, signal);
-      },
+      rest: (signal) => delay(host, Math.min(host.monotonic() - startMs, MAX_REST_MS), signal),
     };
   }
 
