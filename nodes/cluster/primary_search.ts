@@ -111,11 +111,18 @@ async function attempt(
       ? `master ${text} is not the primary`
       : error instanceof ConnectionClosedError
       ? `master ${text} closed the connection${connection?.received ? "" : SILENCE}`
-      : `master ${text}: ${error.message}`;
+      : `master ${text}: ${error.message}${hintFor(error, options)}`;
     return { primary: null, next, problem };
   } finally {
     signal?.removeEventListener("abort", aborted);
   }
+}
+
+/** What to do about a refusal that is most often a mistake of who started this node. */
+function hintFor(error: NeoError, { request }: PrimarySearchOptions): string {
+  if (!(error instanceof PeerError) || error.message !== "invalid cluster name") return "";
+  const name = decodeText(request().cluster);
+  return ` (it is not of the cluster '${name}': correct --cluster or --masters)`;
 }
 
 async function identify(

@@ -34,6 +34,10 @@ function identify(path: string): { readonly dev: bigint; readonly ino: bigint } 
     return statSync(path, { bigint: true });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : cause;
-    throw new DatabaseError(`cannot open the database: ${reason}`, { cause });
+    throw new DatabaseError(
+      `cannot open the database (${reason}): choose a file in a directory that is there and that ` +
+        "this user may write to",
+      { cause },
+    );
   }
 }

@@ -133,13 +133,7 @@ export class LogDatabase {
       return database;
     } catch (cause) {
       database?.close();
-      throw new ConfigurationError(
-        `expected ${path} to be a log or not to be there, and found that it can't be used ` +
-          `(${
-            cause instanceof Error ? cause.message : cause
-          }): move it away, or choose another file`,
-        { cause },
-      );
+      throw new ConfigurationError(cannotUse(path, cause), { cause });
     }
   }
 
@@ -181,6 +175,15 @@ export class LogDatabase {
     this.#nodes.set(key, row);
     return row;
   }
+}
+
+function cannotUse(path: string, cause: unknown): string {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return /not a database|malformed/.test(reason)
+    ? `expected ${path} to be a log file, or not to be there, and found another file (${reason}): ` +
+      "move it away, or choose another name"
+    : `the log file ${path} can't be used (${reason}): choose a file in a directory that is there ` +
+      "and that this user may write to";
 }
 
 /** Closes a file. One without packets needs no description of their protocol, and gets small. */

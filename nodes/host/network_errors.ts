@@ -5,13 +5,14 @@ import { NetworkError } from "../errors.ts";
 import type { Address } from "./host.ts";
 
 const NOT_SIGNED = "its certificate is not signed by this node's CA";
+const IN_USE = "the address is already in use";
 const UNUSABLE = "the address can't be used on this machine";
 const NO_TLS = "the peer does not speak TLS";
 
 /** What went wrong, by the code of Node's error. */
 const REASONS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
-  EADDRINUSE: "the address is already in use",
+  EADDRINUSE: IN_USE,
   EADDRNOTAVAIL: UNUSABLE,
   ECONNREFUSED: "connection refused",
   // Deno's word for EADDRNOTAVAIL.
@@ -30,6 +31,12 @@ const REASONS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT: NOT_SIGNED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: NOT_SIGNED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: NOT_SIGNED,
+};
+
+/** By the reason why an address can't be listened on. */
+const WHAT_TO_DO: Readonly<Record<string, string>> = {
+  [IN_USE]: ": end the program that listens there, or choose another address",
+  [UNUSABLE]: ": choose one that it has",
 };
 
 function codeOf(error: unknown): string {
@@ -68,7 +75,9 @@ export function cannotConnect(address: Address, reason: string, cause?: unknown)
 }
 
 export function cannotListen(address: Address, cause: unknown): NetworkError {
-  return new NetworkError(`cannot listen on ${addressText(address)}: ${reasonOf(cause)}`, {
-    cause,
-  });
+  const reason = reasonOf(cause);
+  return new NetworkError(
+    `cannot listen on ${addressText(address)}: ${reason}${WHAT_TO_DO[reason] ?? ""}`,
+    { cause },
+  );
 }

@@ -249,7 +249,7 @@ Deno.test("a file that is no log is refused in one line, and left as it is", () 
     Deno.writeTextFileSync(scene.path, text);
     assert.throws(() => scene.recorder(), (error) => {
       assert.ok(error instanceof ConfigurationError);
-      assert.match(error.message, /^expected .*node\.log to be a log .*: move it away[^\n]*$/);
+      assert.match(error.message, /^expected .*node\.log to be a log file.*: move it away[^\n]*$/);
       return true;
     });
     assert.equal(Deno.readTextFileSync(scene.path), text);

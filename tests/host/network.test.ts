@@ -245,7 +245,8 @@ Deno.test("network: what can't be reached or bound is said in one line", async (
   const { address } = reception;
   await assert.rejects(network.listen(address, { accepted() {}, refused() {} }), {
     name: "NetworkError",
-    message: `cannot listen on 127.0.0.1:${address.port}: the address is already in use`,
+    message: `cannot listen on 127.0.0.1:${address.port}: the address is already in use: ` +
+      "end the program that listens there, or choose another address",
   });
   reception.close();
   await assert.rejects(network.connect(address), (error: unknown) => {
@@ -259,7 +260,10 @@ Deno.test("network: what can't be reached or bound is said in one line", async (
   });
   await assert.rejects(
     network.listen({ host: "192.0.2.1", port: 0 }, { accepted() {}, refused() {} }),
-    { message: "cannot listen on 192.0.2.1:0: the address can't be used on this machine" },
+    {
+      message:
+        "cannot listen on 192.0.2.1:0: the address can't be used on this machine: choose one that it has",
+    },
   );
 });
 

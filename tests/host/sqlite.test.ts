@@ -138,7 +138,7 @@ Deno.test("SQLite: what is no database is said, and is not locked for ever", () 
     }
     assert.throws(() => openSqlite(`${directory}/none/a.sqlite`), {
       name: "DatabaseError",
-      message: /^cannot open the database: .*none\/a\.sqlite/,
+      message: /^cannot open the database \(.*none\/a\.sqlite.*: choose a file/,
     });
     assert.throws(() => openSqlite(":memory:"), { name: "DatabaseError" });
   }));
