@@ -1,21 +1,14 @@
-/** What is particular to storages whose database is on a server. */
+/** Databases on a server: what they are called, what is in them, and which are refused. */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { createHash, randomBytes } from "node:crypto";
-import {
-  AskLockInformation,
-  AskStoreTransaction,
-  NotifyUnlockInformation,
-} from "../../gen/packets.ts";
-import type { LogLevel, NodeHost } from "../../nodes/host/host.ts";
-import { createNodeHost } from "../../nodes/host/node.ts";
-import type { Backend, BackendOptions, StoredData } from "../../nodes/storage/backend/backend.ts";
+import { randomBytes } from "node:crypto";
+import { AskStoreTransaction } from "../../gen/packets.ts";
 import { parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
-import { openBackend } from "../../nodes/storage/backend/open.ts";
-import { Mariadb, NO_MARIADB } from "../support/mariadb.ts";
-import { useMariadb } from "./databases.ts";
+import { dataOf, open, startServer } from "./mysql_support.ts";
 import { o, Stage, t } from "./support.ts";
+
+const testOnServer = await startServer();
 
 Deno.test("connection strings are those of NEO", () => {
   const cases: readonly [string, unknown[]][] = [
@@ -32,56 +25,6 @@ Deno.test("connection strings are those of NEO", () => {
   }
   assert.throws(() => parseMysqlAddress("/run/my.sock"), { name: "ConfigurationError" });
 });
-
-type Address = Awaited<ReturnType<Mariadb["createDatabase"]>>;
-
-/** Runs tests with a server, or says that there is none. */
-function testOnServer(name: string, test: (server: Mariadb) => Promise<void>): void {
-  if (shared === null) Deno.test.ignore(`${name}: ${NO_MARIADB}`, () => {});
-  else Deno.test(name, () => test(shared));
-}
-
-const shared = Mariadb.program === undefined ? null : await Mariadb.start();
-if (shared !== null) {
-  Deno.test.afterAll(() => shared[Symbol.asyncDispose]());
-  useMariadb(shared, "InnoDB");
-}
-
-function hostWith(lines: string[] = []): NodeHost {
-  return createNodeHost({
-    log: { log: (level: LogLevel, _module, message) => lines.push(`${level} ${message}`) },
-  });
-}
-
-interface Opened extends AsyncDisposable {
-  readonly backend: Backend;
-  readonly failures: unknown[];
-  readonly lines: string[];
-}
-
-async function open(address: Address, options: Partial<BackendOptions> = {}): Promise<Opened> {
-  const failures: unknown[] = [];
-  const lines: string[] = [];
-  const backend = await openBackend(hostWith(lines), address, {
-    cluster: "test",
-    dedup: false,
-    reset: false,
-    failed: (error) => failures.push(error),
-    ...options,
-  });
-  backend.settings.partitions ??= 2;
-  return {
-    backend,
-    failures,
-    lines,
-    [Symbol.asyncDispose]: async () => await backend.close({ commit: true }),
-  };
-}
-
-function dataOf(data: Uint8Array, compression = false): StoredData {
-  const checksum = new Uint8Array(createHash("sha1").update(data).digest());
-  return { compression, checksum, data };
-}
 
 testOnServer("a database is used by one node at a time, and told by its name", async (server) => {
   const address = await server.createDatabase("InnoDB");
@@ -225,91 +168,4 @@ testOnServer("a transaction that tells too much of itself is refused, and no mor
   await vote(65535);
   await stage.finish(t(100));
   assert.equal((await client.load(o(1))).data, "one");
-});
-
-testOnServer("a server that is gone for a while is waited for, if told so", async () => {
-  await using server = await Mariadb.start();
-  const address = await server.createDatabase("InnoDB");
-  await using opened = await open({ ...address, waitMs: -1 });
-  const { backend, failures, lines } = opened;
-  await backend.commit();
-  assert.equal(await backend.objects.exists(o(1)), false);
-  await server.end("SIGTERM");
-  const reading = Promise.resolve(backend.objects.exists(o(1)));
-  const writing = Promise.resolve(backend.data.store(o(1), dataOf(new Uint8Array(3))));
-  while (!lines.some((line) => line.endsWith("waiting for it"))) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  // It does not start while it is waited for.
-  await server.restart();
-  assert.equal(await reading, false);
-  const id = await writing;
-  await backend.commit();
-  assert.deepEqual(failures, []);
-  assert.deepEqual(await server.query("SELECT id FROM data", address.address.database), [{ id }]);
-  // The lock was taken again.
-  await assert.rejects(open(address), { message: "database is locked" });
-});
-
-testOnServer("without an order to wait, a server that is gone ends the node", async () => {
-  await using server = await Mariadb.start();
-  const address = await server.createDatabase("InnoDB");
-  const { backend, failures } = await open(address);
-  await backend.commit();
-  await server.end("SIGTERM");
-  const reach = new RegExp(`no database server can be reached at ${server.socket}`);
-  await assert.rejects(Promise.resolve(backend.objects.exists(o(1))), reach);
-  assert.match(String(failures[0]), reach);
-  await backend.close({ commit: false });
-  await assert.rejects(open(address), reach);
-});
-
-testOnServer("a server that is not fit is refused, or warned of", async () => {
-  await using server = await Mariadb.start(["--innodb-flush-log-at-trx-commit=2"]);
-  const address = await server.createDatabase("InnoDB");
-  {
-    await using opened = await open(address);
-    assert.match(opened.lines.join("\n"), /^WARNING .* innodb_flush_log_at_trx_commit = 2: .*lost/);
-  }
-  await server.query("SET GLOBAL max_allowed_packet = 33554432");
-  await assert.rejects(open(address), {
-    message: "Global variable 'max_allowed_packet' is too small. Minimal value must be 32769k.",
-  });
-});
-
-testOnServer("nothing that was acknowledged is lost when the server is killed", async () => {
-  for (const engine of ["InnoDB", "RocksDB"] as const) {
-    await using server = await Mariadb.start();
-    useMariadb(server, engine);
-    await using stage = await Stage.operating({ partitions: 3 });
-    const client = await stage.client();
-    const finished = new Map<bigint, Uint8Array>();
-    const commitAll = async (first: number) => {
-      for (let ttid = first;; ttid += 8) {
-        const value = `${ttid}`;
-        await client.store(t(ttid), { oid: o(ttid), data: value });
-        await client.vote(t(ttid), [o(ttid)]);
-        await stage.master.ask(AskLockInformation, { ttid: t(ttid), tid: t(ttid) });
-        finished.set(BigInt(ttid), new TextEncoder().encode(value));
-        stage.master.notify(NotifyUnlockInformation, { ttid: t(ttid) });
-        if (finished.size === 400) await server.end("SIGKILL");
-      }
-    };
-    const work = Array.from({ length: 8 }, (_, at) => commitAll(1000 + at));
-    assert.equal(
-      (await Promise.allSettled(work)).every(({ status }) => status === "rejected"),
-      true,
-    );
-    await assert.rejects(stage.node.ended, /with writes that were not committed/);
-    await server.restart();
-    // Whatever was locked can be finished, with its data.
-    const rows = await stage.onDisk(
-      "SELECT ttid, value FROM ttrans JOIN tobj ON tobj.tid = ttrans.ttid JOIN data ON id = data_id " +
-        "WHERE ttrans.tid IS NOT NULL UNION ALL " +
-        "SELECT tid, value FROM trans JOIN obj USING (tid) JOIN data ON id = data_id",
-    );
-    const found = new Map(rows.map((row) => [row.ttid, row.value]));
-    for (const [tid, value] of finished) assert.deepEqual(found.get(tid), value, `tid ${tid}`);
-    assert(finished.size >= 400);
-  }
 });

@@ -1,0 +1,121 @@
+/** Servers that are slow, gone, killed or not fit. */
+
+import assert from "node:assert/strict";
+import { AskLockInformation, NotifyUnlockInformation } from "../../gen/packets.ts";
+import { connectMysql } from "../../nodes/host/mysql.ts";
+import { Mariadb } from "../support/mariadb.ts";
+import { useMariadb } from "./databases.ts";
+import { dataOf, open, startServer } from "./mysql_support.ts";
+import { C2, isPending, o, Stage, t } from "./support.ts";
+
+const testOnServer = await startServer();
+
+testOnServer("loads don't wait for what is being written", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await stage.commit(client, t(100), [{ oid: o(1), data: "one" }]);
+  await stage.becomesOnDisk("SELECT oid FROM obj", [{ oid: 1n }]);
+  const { address } = stage.database;
+  assert(address.adapter === "MySQL");
+  const other = await connectMysql(address.address);
+  // The storage has to wait for the end of this, which it is about to write itself.
+  await other.query(["BEGIN", "INSERT INTO tobj VALUES (0, 2, 200, NULL, NULL)"]);
+  await client.store(t(200), { oid: o(2), data: "two" });
+  const voted = client.vote(t(200), [o(2)]);
+  const reader = await stage.client(C2);
+  assert.equal((await reader.load(o(1))).data, "one");
+  assert.equal(await isPending(voted, reader), true);
+  await other.query(["ROLLBACK"]);
+  await other.close();
+  await voted;
+  await stage.finish(t(200));
+  // What is not committed is seen as well.
+  assert.equal((await reader.load(o(2))).data, "two");
+});
+
+testOnServer("a server that is gone for a while is waited for, if told so", async () => {
+  await using server = await Mariadb.start();
+  const address = await server.createDatabase("InnoDB");
+  await using opened = await open({ ...address, waitMs: -1 });
+  const { backend, failures, lines } = opened;
+  await backend.commit();
+  assert.equal(await backend.objects.exists(o(1)), false);
+  await server.end("SIGTERM");
+  const reading = Promise.resolve(backend.objects.exists(o(1)));
+  const writing = Promise.resolve(backend.data.store(o(1), dataOf(new Uint8Array(3))));
+  while (!lines.some((line) => line.endsWith("waiting for it"))) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  // It does not start while it is waited for.
+  await server.restart();
+  assert.equal(await reading, false);
+  const id = await writing;
+  await backend.commit();
+  assert.deepEqual(failures, []);
+  assert.deepEqual(await server.query("SELECT id FROM data", address.address.database), [{ id }]);
+  // The lock was taken again.
+  await assert.rejects(open(address), { message: "database is locked" });
+});
+
+testOnServer("without an order to wait, a server that is gone ends the node", async () => {
+  await using server = await Mariadb.start();
+  const address = await server.createDatabase("InnoDB");
+  const { backend, failures } = await open(address);
+  await backend.commit();
+  await server.end("SIGTERM");
+  const reach = new RegExp(`no database server can be reached at ${server.socket}`);
+  await assert.rejects(Promise.resolve(backend.objects.exists(o(1))), reach);
+  assert.match(String(failures[0]), reach);
+  await backend.close({ commit: false });
+  await assert.rejects(open(address), reach);
+});
+
+testOnServer("a server that is not fit is refused, or warned of", async () => {
+  await using server = await Mariadb.start(["--innodb-flush-log-at-trx-commit=2"]);
+  const address = await server.createDatabase("InnoDB");
+  {
+    await using opened = await open(address);
+    assert.match(opened.lines.join("\n"), /^WARNING .* innodb_flush_log_at_trx_commit = 2: .*lost/);
+  }
+  await server.query("SET GLOBAL max_allowed_packet = 33554432");
+  await assert.rejects(open(address), {
+    message: "Global variable 'max_allowed_packet' is too small. Minimal value must be 32769k.",
+  });
+});
+
+testOnServer("nothing that was acknowledged is lost when the server is killed", async () => {
+  for (const engine of ["InnoDB", "RocksDB"] as const) {
+    await using server = await Mariadb.start();
+    useMariadb(server, engine);
+    await using stage = await Stage.operating({ partitions: 3 });
+    const client = await stage.client();
+    const finished = new Map<bigint, Uint8Array>();
+    const commitAll = async (first: number) => {
+      for (let ttid = first;; ttid += 8) {
+        const value = `${ttid}`;
+        await client.store(t(ttid), { oid: o(ttid), data: value });
+        await client.vote(t(ttid), [o(ttid)]);
+        await stage.master.ask(AskLockInformation, { ttid: t(ttid), tid: t(ttid) });
+        finished.set(BigInt(ttid), new TextEncoder().encode(value));
+        stage.master.notify(NotifyUnlockInformation, { ttid: t(ttid) });
+        if (finished.size === 400) await server.end("SIGKILL");
+      }
+    };
+    const work = Array.from({ length: 8 }, (_, at) => commitAll(1000 + at));
+    assert.equal(
+      (await Promise.allSettled(work)).every(({ status }) => status === "rejected"),
+      true,
+    );
+    await assert.rejects(stage.node.ended, /with writes that were not committed/);
+    await server.restart();
+    // Whatever was locked can be finished, with its data.
+    const rows = await stage.onDisk(
+      "SELECT ttid, value FROM ttrans JOIN tobj ON tobj.tid = ttrans.ttid JOIN data ON id = data_id " +
+        "WHERE ttrans.tid IS NOT NULL UNION ALL " +
+        "SELECT tid, value FROM trans JOIN obj USING (tid) JOIN data ON id = data_id",
+    );
+    const found = new Map(rows.map((row) => [row.ttid, row.value]));
+    for (const [tid, value] of finished) assert.deepEqual(found.get(tid), value, `tid ${tid}`);
+    assert(finished.size >= 400);
+  }
+});
