@@ -98,6 +98,38 @@ const replace: Story = async (nodes, ctl, directory) => {
   return session.entries;
 };
 
+/** History is cut off, which clients and storages take part in. */
+const cutOff: Story = async (nodes, ctl, directory) => {
+  await using cluster = await Cluster.start({
+    directory,
+    master: nodes,
+    storages: [nodes, nodes],
+    ctl: real,
+    partitions: 2,
+    replicas: 1,
+  });
+  const session = new Session(cluster, ctl);
+  {
+    await using client = await PeerClient.open(cluster);
+    await client.ask("set", { key: "counter", value: 1 });
+  }
+  const { stdout: ids } = await cluster.ctl("print", "ids");
+  const tid = /last_tid = (0x[0-9a-f]+)/.exec(ids)?.[1] ?? "";
+  {
+    await using client = await PeerClient.open(cluster);
+    await client.ask("add_many", { key: "many", count: 30 });
+  }
+  await session.type("print ids", `truncate ${tid}`);
+  // It is acknowledged before it is begun: what was cut off tells that it is done.
+  await cluster.waitForCtl(["print", "ids"], (text) => text.includes(`last_tid = ${tid} `));
+  await cluster.waitForState("RUNNING");
+  await session.type("print cluster", "print pt", "print ids");
+  await using client = await PeerClient.open(cluster);
+  assert.equal(await client.ask("get", { key: "counter" }), 1);
+  assert.equal(await client.ask("get", { key: "many" }), null);
+  return session.entries;
+};
+
 /** The three ways in which our side takes part in a story, each against NEO's own alone. */
 function tellings(title: string, story: Story) {
   let model: Promise<Entry[]> | null = null;
@@ -127,4 +159,5 @@ function tellings(title: string, story: Story) {
 peerGroup("neoctl", {
   ...tellings("a cluster's life", operate),
   ...tellings("storages come and go", replace),
+  ...tellings("history is cut off", cutOff),
 });

@@ -48,6 +48,9 @@ function expectedResults(storages: number): Record<string, Row> {
 /** How many functional tests each module has. */
 const FUNCTIONAL = { Client: 7, Cluster: 7, Master: 4, Storage: 11, Summary: 29 };
 
+/** How many functional tests may be run a second time. */
+const MAX_AGAIN = 2;
+
 /** How long a suite may take; either takes less than two minutes on NEO's nodes. */
 const SUITE_MS = 8 * 60_000;
 
@@ -145,15 +148,27 @@ export function conformance(options: SuiteCluster) {
     });
 }
 
-/** A test that runs all of NEO's functional tests. */
+/**
+ * A test that runs all of NEO's functional tests. They allow nodes a few seconds for each step, and
+ * masters to be started in any order but not slowly: what fails on a busy machine is run again, by
+ * itself, and has to pass then.
+ */
 export function functional(options: Pick<SuiteCluster, "tls" | "mariadb">) {
   return () =>
     inDirectory(async (directory) => {
       const env = environment(directory, options);
       const { code, output, rows, failed } = await runSuite("-f", env, options.mariadb);
-      assert.deepEqual([...new Set(failed)], [], output);
       const counts = Object.fromEntries([...rows].map(([name, row]) => [name, row.run]));
       assert.deepEqual(counts, FUNCTIONAL, output);
-      assert.equal(code, 0, output);
+      const again = [...new Set(failed)];
+      assert.equal(code, again.length > 0 ? 1 : 0, output);
+      assert.ok(again.length <= MAX_AGAIN, output);
+      for (const name of again) {
+        console.log(`${name} has failed, and is run again`);
+        const only = { ...env, NEO_SUITE_ONLY: `\\.${name}$` };
+        const second = await runSuite("-f", only, options.mariadb);
+        assert.equal(second.rows.get("Summary")?.run, 1, second.output);
+        assert.equal(second.code, 0, `${output}\n--- and again:\n${second.output}`);
+      }
     });
 }

@@ -72,7 +72,7 @@ function mask(text: string): string {
 
 function entry(command: string, output: Output): Entry {
   return {
-    command,
+    command: mask(command),
     status: output.code,
     stdout: mask(output.stdout),
     complaint: mask(output.stderr.trimEnd().split("\n").at(-1) ?? ""),
