@@ -3,99 +3,22 @@
 import assert from "node:assert/strict";
 import * as p from "../../gen/packets.ts";
 import { ZERO_TID } from "../../nodes/codec/ids.ts";
-import { createNodeHost } from "../../nodes/host/node.ts";
+import { MAX_UNTOLD_OBJECTS } from "../../nodes/master/backup/limits.ts";
 import { decodeText } from "../../nodes/wire/text.ts";
-import { PlayedUpstream } from "./played_upstream.ts";
 import {
-  ackText,
-  addressOf,
-  answerAsStorage,
-  type Peer,
-  refused,
-  type RunningCluster,
-  runningCluster,
-  S1,
-  S2,
-  sameRows,
-  TestCluster,
-  tidOf,
-} from "./support.ts";
+  all,
+  complete,
+  done,
+  order,
+  Orders,
+  PARTITIONS,
+  withBackup,
+  withScene,
+} from "./backup_scene.ts";
+import { ackText, addressOf, refused, S1, tidOf } from "./support.ts";
 
-const PARTITIONS = 4;
-const COPIES = [S1, S2].map((nid) => ({ nid, state: "UP_TO_DATE" as const }));
 const READ_ONLY = "read-only access because cluster is in backuping mode";
 const CANT_SWITCH = "Can not switch to this state";
-
-interface Scene extends RunningCluster {
-  readonly upstream: PlayedUpstream;
-}
-
-/** A new database on two storages, which is not a backup yet, and an original. */
-async function withScene(lastTid: number, test: (scene: Scene) => Promise<void>): Promise<void> {
-  const host = createNodeHost({ log: { log: () => {} } });
-  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid });
-  await using running = await runningCluster(2, { upstream: upstream.options });
-  await test({ ...running, upstream });
-}
-
-/** As {@link withScene}, with a backup that follows the original. */
-function withBackup(lastTid: number, test: (scene: Scene) => Promise<void>): Promise<void> {
-  return withScene(lastTid, async (scene) => {
-    await order(scene.admin, "STARTING_BACKUP");
-    await scene.cluster.log.says(/^follows up/);
-    await scene.admin.drain();
-    await test(scene);
-  });
-}
-
-async function order(admin: Peer, state: p.ClusterState): Promise<void> {
-  assert.equal(ackText(await admin.ask(p.SetClusterState, { state })), "Cluster state changed");
-}
-
-/** What storages are ordered to replicate, whichever of them is chosen for a partition. */
-class Orders {
-  #all: string[] = [];
-  #changed = () => {};
-
-  constructor(storages: readonly Peer[]) {
-    for (const storage of storages) {
-      storage.watch(p.Replicate, ({ tid, upstreamName, sources }) => {
-        const cluster = decodeText(upstreamName);
-        for (const [offset, address] of sources) {
-          if (address === null) continue;
-          this.#all.push(`${offset} up to ${tid} from ${cluster}:${address.port}`);
-        }
-        this.#changed();
-      });
-    }
-  }
-
-  /** The next orders for all partitions, sorted; not that nothing is new. */
-  async forAll(): Promise<string[]> {
-    while (this.#all.length < PARTITIONS) {
-      await new Promise<void>((resolve) => this.#changed = resolve);
-    }
-    return this.#all.splice(0).sort();
-  }
-}
-
-/** Orders for all partitions. */
-function all(text: string): string[] {
-  return Array.from({ length: PARTITIONS }, (_, offset) => `${offset} ${text}`);
-}
-
-function done(storage: Peer, offset: number, tid: number): void {
-  storage.notify(p.NotifyReplicationDone, { offset, tid: tidOf(tid) });
-}
-
-/** Lets both storages have everything up to a tid. */
-async function complete({ storages, admin }: Scene, tid: number): Promise<void> {
-  for (const storage of storages) {
-    for (let offset = 0; offset < PARTITIONS; offset++) done(storage, offset, tid);
-    await storage.drain();
-  }
-  assert.equal((await admin.ask(p.AskRecovery, {})).backupTid, tidOf(tid));
-}
 
 Deno.test("a cluster becomes a backup when it is ordered to, and finds the original", async () => {
   await withScene(50, async ({ cluster, upstream, admin, storages: [first, second] }) => {
@@ -153,7 +76,7 @@ Deno.test("clients only read, and are told what all storages have", async () => 
     ) await refused(request, "READ_ONLY_ACCESS", READ_ONLY);
     client.notify(p.AbortTransaction, { ttid: null, nids: [] });
     // Of oids 5 and 8, partitions 1 and 0 have them; the transaction itself is in the latter.
-    upstream.commit(60, 5, 8);
+    upstream.commit(60, [5, 8]);
     await first.skipTo(p.Replicate);
     done(first, 0, 60);
     done(first, 1, 60);
@@ -172,13 +95,34 @@ Deno.test("who came while much was missing has to come again once it is there", 
     const { cluster, upstream } = scene;
     const client = await cluster.client();
     assert.equal((await client.ask(p.AskLastTransaction, {})).tid, ZERO_TID);
-    upstream.commit(60, 4);
+    upstream.commit(60, [4]);
     await scene.storages[0]?.skipTo(p.Replicate);
     assert.deepEqual(await client.rest(), []);
     await complete(scene, 60);
     await client.closed();
     const again = await cluster.client();
     assert.equal((await again.ask(p.AskLastTransaction, {})).tid, tidOf(60));
+  });
+});
+
+Deno.test("who would have to be told of too much has to come again, too", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream, storages: [first] } = scene;
+    assert.ok(first !== undefined);
+    await complete(scene, 50);
+    const client = await cluster.client();
+    assert.equal((await client.ask(p.AskLastTransaction, {})).tid, tidOf(50));
+    upstream.commit(60, Array.from({ length: MAX_UNTOLD_OBJECTS }, (_, at) => at));
+    await first.skipTo(p.Replicate);
+    await complete(scene, 60);
+    await client.closed();
+    assert.deepEqual(client.kept(), []);
+    const again = await cluster.client();
+    assert.equal((await again.ask(p.AskLastTransaction, {})).tid, tidOf(60));
+    upstream.commit(70, [4]);
+    await first.skipTo(p.Replicate);
+    await complete(scene, 70);
+    assert.equal((await again.take(p.InvalidateObjects)).tid, tidOf(70));
   });
 });
 
@@ -222,7 +166,7 @@ Deno.test("a cell counts again when it has what clients know of", async () => {
     await complete(scene, 50);
     second.close();
     await admin.skipTo(p.NotifyPartitionChanges);
-    upstream.commit(60, 0, 1, 2, 3);
+    upstream.commit(60, [0, 1, 2, 3]);
     await first.skipTo(p.Replicate);
     for (let offset = 0; offset < PARTITIONS; offset++) done(first, offset, 60);
     const client = await cluster.client();
@@ -259,7 +203,7 @@ Deno.test("cells are checked against the original, or a storage that is named", 
       [[0, tidOf(50), "up", upstream.storage], [1, tidOf(50), "", addressOf(1)]],
     );
     // Nothing is known of partitions that no storage has completely.
-    upstream.commit(60, 4);
+    upstream.commit(60, [4]);
     await first.skipTo(p.Replicate);
     done(first, 0, 60);
     await first.drain();
@@ -274,7 +218,7 @@ Deno.test("a backup that ends is cut where all of it is complete", async () => {
     const { cluster, upstream, admin, storages: [first, second] } = scene;
     assert.ok(first && second);
     await complete(scene, 50);
-    upstream.commit(60, 4);
+    upstream.commit(60, [4]);
     await first.skipTo(p.Replicate);
     await second.skipTo(p.Replicate);
     await second.drain();
@@ -312,93 +256,5 @@ Deno.test("a backup that ends waits for copies that are behind others", async ()
     for (let offset = 0; offset < PARTITIONS; offset++) done(second, offset, 50);
     await second.skipTo(p.StopOperation);
     assert.equal((await second.take(p.Truncate)).tid, tidOf(50));
-  });
-});
-
-/** A master that finds the storages of a backup, which have data up to a tid. */
-async function withStored(
-  upstream: PlayedUpstream,
-  lastTid: number,
-  test: (cluster: TestCluster, storages: readonly Peer[]) => Promise<void>,
-): Promise<void> {
-  await using cluster = await TestCluster.start({ upstream: upstream.options });
-  const storages: Peer[] = [];
-  for (const number of [1, 2]) {
-    storages.push(
-      await cluster.storage(number, {
-        ...{ ptid: 3, rows: sameRows(PARTITIONS, COPIES), backupTid: tidOf(40 + number) },
-        lastIds: { lastOid: null, lastTid: tidOf(lastTid) },
-      }),
-    );
-  }
-  for (const storage of storages) {
-    assert.equal((await storage.skipTo(p.StartOperation)).backup, true);
-    storage.notify(p.NotifyReady, {});
-  }
-  await test(cluster, storages);
-}
-
-Deno.test("a backup that is started again goes on as one, from where each storage was", async () => {
-  const host = createNodeHost({ log: { log: () => {} } });
-  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
-  await withStored(upstream, 45, async (cluster, [, second]) => {
-    assert.ok(second !== undefined);
-    await cluster.log.says(/^follows up .* from 0{14}2a/);
-    assert.deepEqual(upstream.askedTids, [tidOf(45)]);
-    const admin = await cluster.admin();
-    assert.deepEqual((await admin.ask(p.AskRecovery, {})).backupTid, tidOf(42));
-  });
-});
-
-Deno.test("a cluster is a backup as soon as one storage knows of it", async () => {
-  const host = createNodeHost({ log: { log: () => {} } });
-  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
-  await using cluster = await TestCluster.start({ upstream: upstream.options });
-  const have = { ptid: 3, rows: sameRows(PARTITIONS, COPIES) };
-  const untold = await cluster.storage(1, have);
-  const told = await cluster.storage(2, { ...have, backupTid: tidOf(40) });
-  for (const storage of [untold, told]) {
-    assert.equal((await storage.skipTo(p.StartOperation)).backup, true);
-  }
-});
-
-Deno.test("a backup that was about to end ends, though one storage had not heard of it", async () => {
-  const host = createNodeHost({ log: { log: () => {} } });
-  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
-  await using cluster = await TestCluster.start({ upstream: upstream.options });
-  const have = { ptid: 3, rows: sameRows(PARTITIONS, COPIES) };
-  const peer = await cluster.connect();
-  const truncated: number[] = [];
-  peer.watch(p.Truncate, ({ tid }) => {
-    truncated.push(Number(tid));
-    answerAsStorage(peer, { ...have, truncateTid: tid });
-  });
-  const untold = await cluster.storage(1, { ...have, backupTid: tidOf(45) }, { peer });
-  const told = await cluster.storage(2, { ...have, truncateTid: tidOf(40) });
-  for (const storage of [untold, told]) {
-    assert.equal((await storage.skipTo(p.StartOperation)).backup, false);
-  }
-  assert.deepEqual(truncated, [40]);
-});
-
-Deno.test("an original that lacks what the backup has is not followed", async () => {
-  const host = createNodeHost({ log: { log: () => {} } });
-  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
-  upstream.history = [10, 20, 60];
-  await withStored(upstream, 45, async (cluster, storages) => {
-    await cluster.log.says(/^the upstream cluster up: it does not have transaction 0{14}2d/);
-    for (const storage of storages) {
-      assert.ok(!(await storage.rest()).includes("Replicate"));
-    }
-    const admin = await cluster.admin();
-    assert.equal((await admin.ask(p.AskClusterState, {})).state, "STARTING_BACKUP");
-  });
-});
-
-Deno.test("an original of another size is not followed", async () => {
-  const host = createNodeHost({ log: { log: () => {} } });
-  using upstream = await PlayedUpstream.start(host, { partitions: 5 });
-  await withStored(upstream, 45, async (cluster) => {
-    await cluster.log.says(/expected 4 partitions as in this cluster, found 5/);
   });
 });

@@ -2,12 +2,15 @@
 
 import assert from "node:assert/strict";
 import {
+  AddPendingNodes,
   AskLastTransaction,
   AskPartitionTable,
   SetClusterState,
   Truncate,
+  TweakPartitionTable,
 } from "../../gen/packets.ts";
 import { type Client, type Oid, StorageError, TransientError } from "../../mod.ts";
+import { nodeId } from "../../nodes/cluster/node_ids.ts";
 import {
   change,
   commit,
@@ -19,7 +22,7 @@ import {
   untilState,
   withPair,
 } from "../support/backup.ts";
-import type { InProcessCluster } from "../support/in_process.ts";
+import { type InProcessCluster, withCluster } from "../support/in_process.ts";
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -41,7 +44,7 @@ async function untilComplete(cluster: InProcessCluster): Promise<void> {
   }
 }
 
-Deno.test("readers of a backup see what is committed upstream, without connecting again", async () => {
+Deno.test("readers of a backup see what is committed upstream, without coming again", async () => {
   await withPair({ backup: { storages: 2, replicas: 1 } }, async ({ upstream, backup }) => {
     await using writer = await open(upstream);
     const { oid, tid } = await commit(writer, "one");
@@ -157,6 +160,44 @@ Deno.test("the original becomes a backup of what was its backup", async () => {
     await using reader = await open(upstream);
     await untilSeen(reader, writer.lastTid);
     assert.equal(await read(reader, oid), "the backup goes on");
+  });
+});
+
+Deno.test("a storage of a backup is replaced by an empty one", async () => {
+  await withPair({ backup: { storages: 2, replicas: 1 } }, async ({ upstream, backup }) => {
+    await using writer = await open(upstream);
+    const { oid } = await commit(writer, "old");
+    await follow(backup);
+    await backup.kill("storage1");
+    await store(writer, oid, "new");
+    await backup.startStorage(3);
+    await backup.masterLog.says(/accepted S3 .* as PENDING/);
+    await backup.ask(AddPendingNodes, { nids: [nodeId("STORAGE", 3)] });
+    await backup.ask(TweakPartitionTable, { nids: [] });
+    await untilComplete(backup);
+    // All that there is must be on the new one, too.
+    await backup.kill("storage2");
+    await backup.startStorage(2);
+    await untilComplete(backup);
+    await using reader = await open(backup);
+    await untilSeen(reader, writer.lastTid);
+    assert.equal(await read(reader, oid), "new");
+  });
+});
+
+Deno.test("a backup can have a backup", async () => {
+  await withPair({}, async ({ upstream, backup }) => {
+    const down = { cluster: backup.name, masters: [backup.master] };
+    await withCluster({ name: "farther", upstream: down }, async (farther) => {
+      await using writer = await open(upstream);
+      const { oid } = await commit(writer, "one");
+      await follow(backup);
+      await follow(farther);
+      await store(writer, oid, "two");
+      await using reader = await open(farther);
+      await untilSeen(reader, writer.lastTid);
+      assert.equal(await read(reader, oid), "two");
+    });
   });
 });
 

@@ -135,7 +135,7 @@ export class PlayedUpstream implements Disposable {
   }
 
   /** Tells all clients of a transaction that changed these objects. */
-  commit(tid: number, ...oids: readonly number[]): void {
+  commit(tid: number, oids: readonly number[]): void {
     this.lastTid = tid;
     this.#toClients((connection) =>
       connection.notify(p.InvalidateObjects, {

@@ -10,7 +10,10 @@ import { inDirectory, ours, peerGroup, real } from "./peer.ts";
 function readers(upstreamMaker: Maker, storages: readonly Maker[]) {
   return () =>
     inDirectory(async (directory) => {
-      const members = { master: upstreamMaker, storages: [upstreamMaker] };
+      const members = {
+        ...{ master: upstreamMaker, spares: [upstreamMaker], storages: [upstreamMaker] },
+        admin: real,
+      };
       await using upstream = await startUpstream(directory, members);
       await using writer = await PeerClient.open(upstream);
       await writer.ask("set", { key: "tree", value: "oak" });
@@ -36,6 +39,14 @@ function readers(upstreamMaker: Maker, storages: readonly Maker[]) {
       }
       // Nobody had to connect again.
       assert.doesNotMatch((await Deno.readTextFile(log)).slice(before), /lost C/);
+      // Who was disconnected while the original was away goes on with what it has then.
+      await upstream.node("master").kill();
+      upstream.nodes.delete("master");
+      await upstream.waitForState("RUNNING");
+      await backup.waitForState("BACKINGUP");
+      await writer.ask("set", { key: "tree", value: "yew" });
+      await isSeen(backup, upstream);
+      assert.equal(await reader.ask("get", { key: "tree" }), "yew");
     });
 }
 

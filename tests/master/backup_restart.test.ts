@@ -1,0 +1,98 @@
+/** A master that finds a backup, or what was about to be one or to be none any more. */
+
+import assert from "node:assert/strict";
+import * as p from "../../gen/packets.ts";
+import { createNodeHost } from "../../nodes/host/node.ts";
+import { PARTITIONS } from "./backup_scene.ts";
+import { PlayedUpstream } from "./played_upstream.ts";
+import { answerAsStorage, type Peer, S1, S2, sameRows, TestCluster, tidOf } from "./support.ts";
+
+const COPIES = [S1, S2].map((nid) => ({ nid, state: "UP_TO_DATE" as const }));
+
+/** A master that finds the storages of a backup, which have data up to a tid. */
+async function withStored(
+  upstream: PlayedUpstream,
+  lastTid: number,
+  test: (cluster: TestCluster, storages: readonly Peer[]) => Promise<void>,
+): Promise<void> {
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const storages: Peer[] = [];
+  for (const number of [1, 2]) {
+    storages.push(
+      await cluster.storage(number, {
+        ...{ ptid: 3, rows: sameRows(PARTITIONS, COPIES), backupTid: tidOf(40 + number) },
+        lastIds: { lastOid: null, lastTid: tidOf(lastTid) },
+      }),
+    );
+  }
+  for (const storage of storages) {
+    assert.equal((await storage.skipTo(p.StartOperation)).backup, true);
+    storage.notify(p.NotifyReady, {});
+  }
+  await test(cluster, storages);
+}
+
+Deno.test("a backup that is started again goes on from where each storage was", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  await withStored(upstream, 45, async (cluster, [, second]) => {
+    assert.ok(second !== undefined);
+    await cluster.log.says(/^follows up .* from 0{14}2a/);
+    assert.deepEqual(upstream.askedTids, [tidOf(45)]);
+    const admin = await cluster.admin();
+    assert.deepEqual((await admin.ask(p.AskRecovery, {})).backupTid, tidOf(42));
+  });
+});
+
+Deno.test("a cluster is a backup as soon as one storage knows of it", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const have = { ptid: 3, rows: sameRows(PARTITIONS, COPIES) };
+  const untold = await cluster.storage(1, have);
+  const told = await cluster.storage(2, { ...have, backupTid: tidOf(40) });
+  for (const storage of [untold, told]) {
+    assert.equal((await storage.skipTo(p.StartOperation)).backup, true);
+  }
+});
+
+Deno.test("a backup that was about to end ends, also where that was not heard of", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const have = { ptid: 3, rows: sameRows(PARTITIONS, COPIES) };
+  const peer = await cluster.connect();
+  const truncated: number[] = [];
+  peer.watch(p.Truncate, ({ tid }) => {
+    truncated.push(Number(tid));
+    answerAsStorage(peer, { ...have, truncateTid: tid });
+  });
+  const untold = await cluster.storage(1, { ...have, backupTid: tidOf(45) }, { peer });
+  const told = await cluster.storage(2, { ...have, truncateTid: tidOf(40) });
+  for (const storage of [untold, told]) {
+    assert.equal((await storage.skipTo(p.StartOperation)).backup, false);
+  }
+  assert.deepEqual(truncated, [40]);
+});
+
+Deno.test("an original that lacks what the backup has is not followed", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  upstream.history = [10, 20, 60];
+  await withStored(upstream, 45, async (cluster, storages) => {
+    await cluster.log.says(/^the upstream cluster up: it does not have transaction 0{14}2d/);
+    for (const storage of storages) {
+      assert.ok(!(await storage.rest()).includes("Replicate"));
+    }
+    const admin = await cluster.admin();
+    assert.equal((await admin.ask(p.AskClusterState, {})).state, "STARTING_BACKUP");
+  });
+});
+
+Deno.test("an original of another size is not followed", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: 5 });
+  await withStored(upstream, 45, async (cluster) => {
+    await cluster.log.says(/expected 4 partitions as in this cluster, found 5/);
+  });
+});
