@@ -15,7 +15,7 @@ import {
   withBackup,
   withScene,
 } from "./backup_scene.ts";
-import { ackText, addressOf, refused, S1, tidOf } from "./support.ts";
+import { ackText, addressOf, refused, S1, S2, tidOf } from "./support.ts";
 
 const READ_ONLY = "read-only access because cluster is in backuping mode";
 const CANT_SWITCH = "Can not switch to this state";
