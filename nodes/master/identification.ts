@@ -40,7 +40,9 @@ export function identify(
   const claim = claimOf(primary, request);
   const node = findNode(primary, claim);
   if (claim.type === "MASTER" && claim.address !== null && request.idTimestamp !== null) {
-    if (options.yields(claim.address, request.idTimestamp)) return new LaterAnswer();
+    const { address } = claim;
+    const challenger = { address, since: request.idTimestamp, connection };
+    if (options.yields(challenger)) return new LaterAnswer();
   }
   const state = admitted(primary, claim, node);
   const accepted = node ?? nodes.add(claim.type, { nid: null, address: claim.address });

@@ -10,6 +10,9 @@ import type { ClientHost } from "../host/host.ts";
 import { Refusal } from "../wire/refusal.ts";
 import { MAX_NEW_OIDS } from "./limits.ts";
 
+/** How many ids are left out at most: half a minute's. */
+const MAX_GAP = 2 ** 31;
+
 export class Ids {
   readonly #host: ClientHost;
   readonly #partitions: number;
@@ -59,6 +62,16 @@ export class Ids {
   /** From now on, the last transaction is this one. */
   committed(tid: Tid): void {
     this.#lastTransaction = tid;
+  }
+
+  /**
+   * Where the clock is behind what is known, goes on some way after that. Masters before this one
+   * may have given the ids that come next to transactions of which no storage knows any more, and
+   * whose clients may still ask what became of them: nobody else must get the same.
+   */
+  passByForgotten(): void {
+    if (tidFromTime(this.#host.now()) > this.#lastTid) return;
+    this.#lastTid = addTid(this.#lastTid, 1 + Math.floor(this.#host.random() * MAX_GAP));
   }
 
   /** The next `count` oids. Throws a Refusal when there can't be so many. */

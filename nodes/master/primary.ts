@@ -30,6 +30,15 @@ import type { Phase } from "./phase.ts";
 import { MasterTable } from "./table/master_table.ts";
 import { Turn } from "./turn.ts";
 
+/** A master that plays primary as well, and wants this one to be secondary to it. */
+export interface Challenger {
+  readonly address: Address;
+  /** When it began to play primary, in Unix seconds. */
+  readonly since: number;
+  /** Where it waits for its answer: there is none when this master gives way. */
+  readonly connection: Connection;
+}
+
 export interface PrimaryOptions {
   readonly host: ClientHost;
   readonly cluster: string;
@@ -48,8 +57,8 @@ export interface PrimaryOptions {
   readonly upstream: UpstreamCluster | null;
   /** The cluster is in another state. */
   entered(state: ClusterState): void;
-  /** Whether this master gives way to one that has played primary since a time, in Unix seconds. */
-  yields(address: Address, since: number): boolean;
+  /** Whether this master gives way to another one. */
+  yields(challenger: Challenger): boolean;
   /** The cluster was stopped: this node has to close everything and end. */
   stopped(): void;
   /** An error that is this node's own. */

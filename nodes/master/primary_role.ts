@@ -33,6 +33,8 @@ export class PrimaryRole implements Role {
   readonly #self: Identity;
   readonly #primary: Primary;
   readonly #election: Election;
+  /** Masters that this one gives way to, which are not answered. */
+  readonly #unanswered = new Set<Connection>();
 
   constructor(options: PrimaryRoleOptions) {
     const { self, lost, fatal } = options;
@@ -60,10 +62,12 @@ export class PrimaryRole implements Role {
       ...{ partitions, replicas, autostart, upstream, stopped, fatal },
       entered: (state) => {
         if (state === "RECOVERING") this.#election.begin();
-        else this.#election.end();
+        else this.#endElection();
       },
-      yields: (address, since) => {
+      yields: ({ address, since, connection }) => {
         if (!this.#election.losesTo(address, since)) return false;
+        this.#unanswered.add(connection);
+        connection.onClose(() => this.#unanswered.delete(connection));
         this.#primary.turn.after(() => this.#election.giveWayTo(address));
         return true;
       },
@@ -72,6 +76,15 @@ export class PrimaryRole implements Role {
       adminReceiver: (primary, admin) => adminToMaster(adminService(primary, admin)),
       secondaryReceiver: (primary) => secondaryToMaster(secondaryService(primary)),
     });
+  }
+
+  /**
+   * The cluster is past recovery, and this master stays the primary one: whoever it wanted to give
+   * way to is to come again, and to be secondary.
+   */
+  #endElection(): void {
+    this.#election.end();
+    for (const connection of [...this.#unanswered]) connection.abort();
   }
 
   receiveStranger(connection: Connection, incoming: Incoming<Codecs>): boolean {

@@ -82,6 +82,7 @@ export class Verifying extends ServicePhase {
     primary.ids.committed(primary.ids.lastTid);
     // Their clients may still ask what became of them: nobody else may get their ttids.
     primary.ids.learn({ tid: this.#lastTtid });
+    primary.ids.passByForgotten();
     primary.truncateTid = null;
     const { progress, options: { upstream } } = primary;
     if (progress === null) return primary.enter(new Running(primary));

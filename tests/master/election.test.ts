@@ -177,6 +177,24 @@ Deno.test("past recovery, a master gives way to nobody", async () => {
   assert.equal(early.nid, M2);
 });
 
+Deno.test("a winner that does not answer before recovery is over has to come again", async () => {
+  await using other = await ScriptedMaster.listen();
+  await using cluster = await TestCluster.start({ masters: [other.address] });
+  // It is challenged, and slow.
+  await other.visitor();
+  const early = await cluster.connect();
+  const claim = { address: other.address, idTimestamp: EARLY };
+  const ended = assert.rejects(early.identify("MASTER", claim), ConnectionClosedError);
+  await early.rest();
+  const storage = await cluster.storage(1, {
+    ptid: 1,
+    rows: sameRows(4, [{ nid: S1, state: "UP_TO_DATE" }]),
+  });
+  await storage.skipTo(p.StartOperation);
+  await ended;
+  assert.equal((await cluster.node("MASTER", claim)).nid, M2);
+});
+
 Deno.test("a secondary that hears that the cluster stops, or that it is DOWN, ends", async () => {
   for (const reason of ["STOPPING", "DOWN"] as const) {
     await using other = await ScriptedMaster.listen();

@@ -61,3 +61,22 @@ Deno.test("ids that are in use are stepped over, and a reset forgets them", () =
   ids.reset();
   assert.deepEqual([ids.lastOid, ids.lastTid, ids.lastTransaction], [ZERO_OID, ZERO_TID, future]);
 });
+
+Deno.test("where the clock is behind, ids of masters that are gone are not given again", () => {
+  const clock = { nowMs: NOW_MS };
+  const known = tidFromTime(NOW_MS + 1000);
+  const firsts = new Set(Array.from({ length: 20 }, () => {
+    const ids = new Ids(hostAt(clock), 1);
+    ids.learn({ tid: known });
+    ids.passByForgotten();
+    const first = ids.newTid();
+    assert.ok(first > known && first < tidFromTime(NOW_MS + 60_000));
+    return first;
+  }));
+  assert.ok(firsts.size > 10);
+  clock.nowMs += 2000;
+  const ids = new Ids(hostAt(clock), 1);
+  ids.learn({ tid: known });
+  ids.passByForgotten();
+  assert.equal(ids.newTid(), tidFromTime(clock.nowMs));
+});

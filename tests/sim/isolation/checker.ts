@@ -10,7 +10,7 @@
  *   snapshots includes all that it was told.
  */
 
-import { hexId, type Oid, type Tid, ZERO_TID } from "../../../nodes/codec/ids.ts";
+import { hexId, type Oid, type Tid, tidBefore, ZERO_TID } from "../../../nodes/codec/ids.ts";
 import { checkClients } from "./clients.ts";
 import type { Digest, HistoryEvent, Rule, Violation } from "./history.ts";
 import { type HistoryTransaction, type StoredRevision, Transactions } from "./transactions.ts";
@@ -28,6 +28,7 @@ export function checkIsolation(events: readonly HistoryEvent[]): Violation[] {
 class RevisionChecker {
   readonly #transactions: Transactions;
   readonly #violations: Violation[] = [];
+  #packTid: Tid = ZERO_TID;
 
   constructor(transactions: Transactions) {
     this.#transactions = transactions;
@@ -38,6 +39,7 @@ class RevisionChecker {
       if (event.kind === "read") this.#read(event);
       else if (event.kind === "found") this.#found("the database", event);
       else if (event.kind === "resolve") this.#resolution(event);
+      else if (event.kind === "pack" && event.tid > this.#packTid) this.#packTid = event.tid;
     }
     for (const { tx, tid } of this.#transactions.committed) this.#commit(tx, tid);
     return this.#violations;
@@ -52,9 +54,10 @@ class RevisionChecker {
     const { snapshot, name } = this.#transactions.get(read.tx);
     const found = `${name} on snapshot ${hexId(snapshot)} found ${hexId(oid)} at ${hexId(serial)}`;
     if (serial === ZERO_TID) {
-      const first = this.#transactions.first(oid);
-      if (first !== undefined && first.tid <= snapshot) {
-        this.#violated("stale read", `${found}, not ${hexId(first.tid)}`);
+      const last = this.#transactions.lastUpTo(oid, snapshot);
+      const isPacked = last !== undefined && last.digest === null && last.tid <= this.#packTid;
+      if (last !== undefined && !isPacked) {
+        this.#violated("stale read", `${found}, not ${hexId(last.tid)}`);
       }
       return;
     }
@@ -137,9 +140,7 @@ class RevisionChecker {
 
   /** The last revision before `tid`, which is expected to be `serial`: it is looked at first. */
   #lastBefore(oid: Oid, tid: Tid, serial: Tid): Tid {
-    let version = this.#transactions.version(oid, serial) ?? this.#transactions.first(oid);
-    if (version === undefined || version.tid >= tid) return ZERO_TID;
-    while (version.next !== null && version.next.tid < tid) version = version.next;
-    return version.tid;
+    const start = this.#transactions.version(oid, serial);
+    return this.#transactions.lastUpTo(oid, tidBefore(tid), start)?.tid ?? ZERO_TID;
   }
 }

@@ -62,6 +62,8 @@ export type HistoryEvent =
   /** A client asks to be told of all that was committed before, and is told. */
   | { readonly kind: "sync"; readonly client: string; readonly sync: number }
   | { readonly kind: "synced"; readonly client: string; readonly sync: number }
+  /** What was deleted up to a tid may be as if it had never been. */
+  | { readonly kind: "pack"; readonly tid: Tid }
   /** A revision that the database turns out to have, whoever wrote it. */
   | {
     readonly kind: "found";

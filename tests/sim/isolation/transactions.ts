@@ -87,9 +87,12 @@ export class Transactions {
     return this.#versions.get(keyOf(oid, hexId(tid)));
   }
 
-  /** The first revision of an object. */
-  first(oid: Oid): Version | undefined {
-    return this.#first.get(oid);
+  /** The last revision that is not after `tid`; one that may be it is looked at first. */
+  lastUpTo(oid: Oid, tid: Tid, start?: Version): Version | undefined {
+    let version = start !== undefined && start.tid <= tid ? start : this.#first.get(oid);
+    if (version === undefined || version.tid > tid) return undefined;
+    while (version.next !== null && version.next.tid <= tid) version = version.next;
+    return version;
   }
 
   #collect(events: readonly HistoryEvent[]): void {

@@ -26,8 +26,8 @@ const NEWS_MS = 500;
 
 /** What the operator knows that nobody else can. */
 export interface Knowledge {
-  /** Storages that will never come back. */
-  readonly gone: ReadonlySet<Nid>;
+  /** Storages that will never come back; their ids go to others once they are forgotten. */
+  readonly gone: Set<Nid>;
 }
 
 /** Brings a cluster back to its full strength. Resolves with how long that took. */
@@ -62,6 +62,7 @@ async function lookAfter(cluster: SimulatedCluster, { gone }: Knowledge): Promis
   if (pending.length > 0) await cluster.ask(AddPendingNodes, { nids: pending });
   await cluster.ask(TweakPartitionTable, { nids: [] });
   for (const { nid } of nodes) {
-    if (nid !== null && isGone(nid)) await cluster.ask(SetNodeState, { nid, state: "UNKNOWN" });
+    if (nid === null || !isGone(nid)) continue;
+    if (await cluster.ask(SetNodeState, { nid, state: "UNKNOWN" }) !== undefined) gone.delete(nid);
   }
 }

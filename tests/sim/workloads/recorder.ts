@@ -102,6 +102,7 @@ export class Recorder {
     const known = [...clients.values()].map(({ lastTid }) => lastTid);
     const tid = [...snapshots, ...known].reduce((a, b) => a < b ? a : b);
     if (tid > this.#packTid) this.#packTid = tid;
+    this.#record({ kind: "pack", tid });
     return tid;
   }
 

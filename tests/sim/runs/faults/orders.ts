@@ -83,13 +83,13 @@ const repair: Fault = async (faults) => {
 
 /** What nobody can need any more is packed: nobody looks so far back. */
 export const pack: Fault = async (faults) => {
-  const { recorder, random, clients, happens } = faults;
+  const { cluster: { world }, recorder, random, clients, happens } = faults;
   if (clients().size === 0) return;
   const client = pick([...clients().values()], random);
   const tid = recorder.packs(new Map([...clients()].map(([name, { client }]) => [name, client])));
   happens("pack", client.name);
   try {
-    await client.client.pack(tid);
+    await Promise.race([client.client.pack(tid), world.host(client.name).died]);
   } catch (error) {
     if (!(error instanceof NeoError)) throw error;
   }
