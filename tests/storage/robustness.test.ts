@@ -166,6 +166,27 @@ const FAULTS: readonly Fault[] = [
     cost: /refused AskLockInformation/,
   },
   {
+    name: "a lock at a tid that another transaction has got",
+    send: async (stage, client) => {
+      await client.store(t(90), { oid: o(4), data: "two" });
+      await client.vote(t(90), [o(4)]);
+      await stage.finish(t(90), t(102));
+      await client.store(t(91), { oid: o(3), data: "three" });
+      await client.vote(t(91), [o(3)]);
+      await stage.finish(t(91), t(102));
+    },
+    cost: null,
+  },
+  {
+    name: "a pack of an object that is being checked",
+    send: async ({ master }, client) => {
+      const check = { ttid: t(900), oid: o(1), serial: t(100) };
+      await client.connection.ask(p.AskCheckCurrentSerial, check);
+      assert.deepEqual(await master.ask(p.AskPack, { tid: t(200) }), { status: true });
+    },
+    cost: null,
+  },
+  {
     name: "an error of a code that does not exist",
     send: ({ master }) => master.notify(p.ErrorPacket, { code: 12, message: new Uint8Array(0) }),
     cost: null,
