@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import * as p from "../../gen/packets.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
-import { PARTITIONS } from "./backup_scene.ts";
+import { complete, PARTITIONS, withBackup } from "./backup_scene.ts";
 import { PlayedUpstream } from "./played_upstream.ts";
 import { answerAsStorage, type Peer, S1, S2, sameRows, TestCluster, tidOf } from "./support.ts";
 
@@ -86,6 +86,30 @@ Deno.test("an original that lacks what the backup has is not followed", async ()
     }
     const admin = await cluster.admin();
     assert.equal((await admin.ask(p.AskClusterState, {})).state, "STARTING_BACKUP");
+  });
+});
+
+Deno.test("what an original told and never did is not held against it", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream, storages } = scene;
+    await complete(scene, 50);
+    for (const storage of storages) {
+      answerAsStorage(storage, {
+        ...{ ptid: 1, rows: sameRows(PARTITIONS, COPIES), backupTid: tidOf(50) },
+        lastIds: { lastOid: null, lastTid: tidOf(50) },
+      });
+    }
+    upstream.commit(60, [4]);
+    upstream.lastTid = 50;
+    upstream.history = [50];
+    upstream.disconnect();
+    // It looks again at what the storages have.
+    await cluster.log.says(/it does not have transaction 0{14}3c/);
+    for (const storage of storages) {
+      await storage.skipTo(p.StartOperation);
+      storage.notify(p.NotifyReady, {});
+    }
+    await cluster.log.says(/^follows up .* its last transaction is 0{14}32/);
   });
 });
 

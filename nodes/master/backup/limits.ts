@@ -15,5 +15,8 @@ export const MAX_UNTOLD_OBJECTS = 1 << 20;
 /** How often a backup that is behind says so in the log. */
 export const PROGRESS_LOG_MS = 60_000;
 
+/** How long an upstream storage may take to say whether it has a transaction. */
+export const HISTORY_TIMEOUT_MS = 30_000;
+
 /** The pause before an upstream cluster is tried again that was reached and can't be followed. */
 export const RETRY_MS = 5000;

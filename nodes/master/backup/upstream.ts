@@ -31,7 +31,7 @@ import type { Connection } from "../../wire/connection.ts";
 import { encodeText } from "../../wire/text.ts";
 import type { Turn } from "../turn.ts";
 import { RETRY_MS } from "./limits.ts";
-import { hasTransaction } from "./upstream_history.ts";
+import { DivergedError, hasTransaction } from "./upstream_history.ts";
 
 /** Which cluster to follow. */
 export interface UpstreamCluster {
@@ -75,16 +75,6 @@ interface Session {
   isFollowed: boolean;
 }
 
-/** The upstream cluster lacks a transaction that the backup has. */
-class DivergedError extends NeoError {
-  constructor(reason: string) {
-    super(
-      `${reason}, which this backup has: it was truncated, or is another database. ` +
-        "Leave backup mode to keep what is here, or truncate that to follow it again",
-    );
-  }
-}
-
 export class Upstream {
   readonly #options: UpstreamOptions;
   #session: Session | null = null;
@@ -99,11 +89,6 @@ export class Upstream {
   /** The cluster's name. */
   get cluster(): string {
     return this.#options.cluster;
-  }
-
-  /** Whether commits are being told. */
-  get isFollowed(): boolean {
-    return this.#session?.isFollowed === true;
   }
 
   /**
@@ -137,12 +122,12 @@ export class Upstream {
   async #connect(lastTid: Tid, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        return await this.#begin(await this.#identify(signal), lastTid);
+        return await this.#begin(await this.#identify(signal), { lastTid, signal });
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof NeoError)) throw error;
         this.#leave();
-        this.#complain(error.message);
+        this.#complain(error);
         if (error instanceof DivergedError) {
           const { turn, events } = this.#options;
           turn.runOwn(() => events.diverged());
@@ -154,11 +139,12 @@ export class Upstream {
   }
 
   /** The same problem is told once. */
-  #complain(problem: string): void {
+  #complain(error: NeoError): void {
     const { host, cluster } = this.#options;
-    if (problem === this.#lastProblem) return;
-    this.#lastProblem = problem;
-    host.log.log("WARNING", "master", `the upstream cluster ${cluster}: ${problem}`);
+    if (error.message === this.#lastProblem) return;
+    this.#lastProblem = error.message;
+    const level = error instanceof DivergedError ? "ERROR" : "WARNING";
+    host.log.log(level, "master", `the upstream cluster ${cluster}: ${error.message}`);
   }
 
   async #identify(signal: AbortSignal): Promise<Session> {
@@ -239,13 +225,16 @@ export class Upstream {
     if (session.isFollowed) this.#options.events.changed();
   }
 
-  async #begin(session: Session, lastTid: Tid): Promise<void> {
+  async #begin(
+    session: Session,
+    { lastTid, signal }: { readonly lastTid: Tid; readonly signal: AbortSignal },
+  ): Promise<void> {
     const { connection, table } = session;
     await connection.ask(AskPartitionTable, {}, ({ ptid, rows }) => {
       table.load(ptid, rows);
       session.hasTable = true;
     });
-    if (lastTid !== ZERO_TID && !await this.#hasTransaction(session, lastTid)) {
+    if (lastTid !== ZERO_TID && !await this.#hasTransaction(session, lastTid, signal)) {
       throw new DivergedError(`it does not have transaction ${hexId(lastTid)}`);
     }
     await connection.ask(AskLastTransaction, {}, ({ tid }) => {
@@ -260,12 +249,13 @@ export class Upstream {
     });
   }
 
-  #hasTransaction(session: Session, tid: Tid): Promise<boolean> {
-    const { endpoint, cluster } = this.#options;
+  #hasTransaction(session: Session, tid: Tid, signal: AbortSignal): Promise<boolean> {
+    const { host, endpoint, cluster } = this.#options;
     const { nid, nodes, table } = session;
     const addresses = this.sources(table.partition(tid));
     const idTimestamp = nodes.get(nid)?.idTimestamp ?? null;
-    return hasTransaction({ endpoint, cluster, nid, idTimestamp, addresses }, tid);
+    const place = { host, endpoint, cluster, nid, idTimestamp, addresses, signal };
+    return hasTransaction(place, tid);
   }
 
   #lost(session: Session): void {

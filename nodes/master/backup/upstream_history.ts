@@ -1,6 +1,4 @@
-/**
- * Asking an upstream storage whether it has a transaction, as any client could.
- */
+/** Whether the upstream cluster has a transaction: a storage is asked, as any client could. */
 
 import {
   AskTransactionInformation,
@@ -11,11 +9,23 @@ import type { Nid, Tid } from "../../codec/ids.ts";
 import type { Receiver } from "../../codec/packet.ts";
 import type { Endpoint } from "../../cluster/endpoint.ts";
 import { NeoError, NetworkError } from "../../errors.ts";
-import type { Address } from "../../host/host.ts";
+import type { Address, ClientHost } from "../../host/host.ts";
 import { PeerError } from "../../wire/refusal.ts";
 import { encodeText } from "../../wire/text.ts";
+import { HISTORY_TIMEOUT_MS } from "./limits.ts";
+
+/** The upstream cluster lacks a transaction that the backup has. */
+export class DivergedError extends NeoError {
+  constructor(reason: string) {
+    super(
+      `${reason}, which this backup has: it was truncated, or is another database. ` +
+        "Leave backup mode to keep what is here, or truncate that to follow it again",
+    );
+  }
+}
 
 export interface HistoryOptions {
+  readonly host: ClientHost;
   readonly endpoint: Endpoint;
   /** The name of the cluster. */
   readonly cluster: string;
@@ -24,6 +34,8 @@ export interface HistoryOptions {
   readonly idTimestamp: number | null;
   /** The storages that have the transaction's partition. */
   readonly addresses: readonly Address[];
+  /** Ends the waiting. */
+  readonly signal: AbortSignal;
 }
 
 /** A storage tells a reader nothing unasked. */
@@ -33,11 +45,13 @@ const SILENT: Receiver<Codecs> = () => false;
  * Whether a transaction is in the database. Rejects with a NeoError when no storage can tell.
  */
 export async function hasTransaction(options: HistoryOptions, tid: Tid): Promise<boolean> {
+  const { signal } = options;
   let problem: NeoError | null = null;
   for (const address of options.addresses) {
     try {
       return await ask(options, address, tid);
     } catch (error) {
+      signal.throwIfAborted();
       if (!(error instanceof NeoError)) throw error;
       problem = error;
     }
@@ -47,11 +61,14 @@ export async function hasTransaction(options: HistoryOptions, tid: Tid): Promise
 }
 
 async function ask(
-  { endpoint, cluster, nid, idTimestamp }: HistoryOptions,
+  { host, endpoint, cluster, nid, idTimestamp, signal }: HistoryOptions,
   address: Address,
   tid: Tid,
 ): Promise<boolean> {
-  const connection = await endpoint.dial(address, "upstream S");
+  const connection = await endpoint.dial(address, "upstream S", signal);
+  const close = () => connection.close();
+  const timer = host.setTimer(HISTORY_TIMEOUT_MS, close);
+  signal.addEventListener("abort", close);
   try {
     connection.start(SILENT);
     await connection.ask(RequestIdentification, {
@@ -68,6 +85,8 @@ async function ask(
     if (error instanceof PeerError && error.code === "TID_NOT_FOUND") return false;
     throw error;
   } finally {
+    timer.cancel();
+    signal.removeEventListener("abort", close);
     connection.close();
   }
 }
