@@ -65,6 +65,7 @@ export function mysqlDialect(
       return await find.get() !== undefined;
     },
     objByOid: "obj FORCE INDEX (PRIMARY)",
+    laterByOid: "obj AS later FORCE INDEX (PRIMARY)",
     objByTid: "obj FORCE INDEX (tid)",
     transByTid: "trans FORCE INDEX (PRIMARY)",
     unlessThere: "ON DUPLICATE KEY UPDATE tid = tid",

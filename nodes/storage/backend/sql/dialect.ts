@@ -19,6 +19,8 @@ export interface Dialect {
   isDeduplicated(connection: SqlConnection): Promise<boolean>;
   /** The table `obj` where its rows are looked for by oid, or by tid. */
   readonly objByOid: string;
+  /** The same once more, as `later`. */
+  readonly laterByOid: string;
   readonly objByTid: string;
   /** The table `trans` where its rows are looked for by tid. */
   readonly transByTid: string;

@@ -31,7 +31,6 @@ export class SqlObjects implements ObjectTable {
   readonly #at: ReadStatement;
   readonly #before: ReadStatement;
   readonly #valueAt: ReadStatement;
-  readonly #next: ReadStatement;
   readonly #lastTid: ReadStatement;
   readonly #history: ReadStatement;
   readonly #versionAt: ReadStatement;
@@ -40,19 +39,20 @@ export class SqlObjects implements ObjectTable {
 
   constructor(parts: ObjectParts) {
     this.#parts = parts;
-    const { connection, dialect: { objByOid: obj, dataSize } } = parts;
+    const { connection, dialect: { objByOid: obj, laterByOid: later, dataSize } } = parts;
     const withData = `FROM ${obj} LEFT JOIN data ON data.id = obj.data_id ` +
       "WHERE partition = ? AND oid = ?";
-    const record = `SELECT tid, value_tid, data_id, hash, compression, value ${withData}`;
+    const columns = "tid, value_tid, data_id, hash, compression, value";
+    const next = `(SELECT later.tid FROM ${later} WHERE later.partition = obj.partition ` +
+      "AND later.oid = obj.oid AND later.tid > obj.tid ORDER BY later.tid LIMIT 1) AS next_tid";
+    const record = `SELECT ${columns}, ${next} ${withData}`;
     const version = `SELECT tid, value_tid FROM ${obj} WHERE partition = ? AND oid = ?`;
     const newest = "ORDER BY tid DESC LIMIT 1";
-    this.#last = connection.lookup(`${record} ${newest}`);
+    // Nothing follows the last revision.
+    this.#last = connection.lookup(`SELECT ${columns}, NULL AS next_tid ${withData} ${newest}`);
     this.#at = connection.lookup(`${record} AND tid = ?`);
     this.#before = connection.lookup(`${record} AND tid < ? ${newest}`);
     this.#valueAt = connection.read(`${record} AND tid = ?`);
-    this.#next = connection.lookup(
-      `SELECT tid FROM ${obj} WHERE partition = ? AND oid = ? AND tid > ? ORDER BY tid LIMIT 1`,
-    );
     this.#lastTid = connection.lookup(
       `SELECT tid FROM ${obj} WHERE partition = ? AND oid = ? ${newest}`,
     );
@@ -78,45 +78,29 @@ export class SqlObjects implements ObjectTable {
       : this.#last.get(partition, oid);
     return then(row, (row) => {
       if (row === undefined) return null;
-      // Nothing follows the last revision.
-      const next = at === null && before === null
-        ? undefined
-        : this.#next.get(partition, oid, tidOf(row.tid));
-      return then(next, (next) => {
-        const nextTid = next === undefined ? null : tidOf(next.tid);
-        if (!isInPieces(row)) return this.#record(oid, { row, nextTid, value: storedData(row) });
-        const load = () => this.#loadPieces(partition, oid, { row, nextTid });
-        return this.#parts.connection.atomically(load);
-      });
-    });
-  }
-
-  /** The row is read again, in order, lest a pack deletes the pieces in between. */
-  #loadPieces(
-    partition: number,
-    oid: Oid,
-    { row, nextTid }: { readonly row: SqlRow; readonly nextTid: Tid | null },
-  ): Eventual<ObjectRecord | null> {
-    return then(this.#valueAt.get(partition, oid, tidOf(row.tid)), (row) => {
-      if (row === undefined) return null;
-      return then(
-        this.#parts.data.read(row),
-        (value) => this.#record(oid, { row, nextTid, value }),
+      if (!isInPieces(row)) return this.#record(oid, row, storedData(row));
+      return this.#parts.connection.atomically(() =>
+        this.#loadPieces(partition, oid, tidOf(row.tid))
       );
     });
   }
 
-  #record(oid: Oid, { row, nextTid, value }: {
-    readonly row: SqlRow;
-    readonly nextTid: Tid | null;
-    readonly value: StoredData | null;
-  }): ObjectRecord | null {
+  /** The row is read again, in order, lest a pack deletes the pieces in between. */
+  #loadPieces(partition: number, oid: Oid, tid: Tid): Eventual<ObjectRecord | null> {
+    return then(this.#valueAt.get(partition, oid, tid), (row) => {
+      if (row === undefined) return null;
+      return then(this.#parts.data.read(row), (value) => this.#record(oid, row, value));
+    });
+  }
+
+  #record(oid: Oid, row: SqlRow, value: StoredData | null): ObjectRecord | null {
     const tid = tidOf(row.tid);
     if (value === null && row.data_id !== null) {
       const problem = `the data of the object ${oid} at ${tid} are missing`;
       this.#parts.log.log("ERROR", "storage", problem);
       return null;
     }
+    const nextTid = tidOrNullOf(row.next_tid);
     return { tid, nextTid, value, valueTid: tidOrNullOf(row.value_tid) };
   }
 

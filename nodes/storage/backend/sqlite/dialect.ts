@@ -52,6 +52,7 @@ export function sqliteDialect({ dedup }: { readonly dedup: boolean }): Dialect {
       return false;
     },
     objByOid: "obj",
+    laterByOid: "obj AS later",
     objByTid: "obj",
     transByTid: "trans",
     unlessThere: "ON CONFLICT DO NOTHING",
