@@ -10,7 +10,7 @@ import {
   SetNodeState,
   TweakPartitionTable,
 } from "../../../../gen/packets.ts";
-import { type Nid, ZERO_TID } from "../../../../nodes/codec/ids.ts";
+import { type Nid, tidAfter } from "../../../../nodes/codec/ids.ts";
 import { NeoError } from "../../../../nodes/errors.ts";
 import { away, type Fault, type FaultOptions, pick } from "./fault.ts";
 
@@ -64,13 +64,16 @@ const stop: Fault = async (faults) => {
   for (const name of cluster.names) await cluster.launch(name);
 };
 
-/** All replicas are compared. */
-const check: Fault = async ({ cluster, happens }) => {
+/**
+ * All replicas are compared, from the last pack on: a replica that was away meanwhile has more than
+ * the others of what came before, and would be taken for a corrupted one.
+ */
+const check: Fault = async ({ cluster, recorder, happens }) => {
   const rows = await cluster.table();
   if (rows === undefined) return;
   happens("check", "all");
   const sources = new Map(rows.map(({ offset }) => [offset, null]));
-  await cluster.ask(CheckReplicas, { sources, minTid: ZERO_TID, maxTid: null });
+  await cluster.ask(CheckReplicas, { sources, minTid: tidAfter(recorder.packTid), maxTid: null });
 };
 
 /** Storages look for data that nobody needs. */
