@@ -250,3 +250,17 @@ Deno.test("before a backup ends, all cells get what the best one of their partit
   for (const offset of [0, 1]) assert.deepEqual(backup.done(S2, offset, 150), []);
   assert.deepEqual(backup.tids, [150, 150, 150]);
 });
+
+Deno.test("a backup that ends does not wait for what a lost storage was to give", () => {
+  const backup = new Case([[S1, S2, S3], [S1]]);
+  backup.connected(150);
+  for (const offset of [0, 1]) backup.done(S1, offset, 150);
+  backup.done(S3, 0, 150);
+  const { progress } = backup;
+  progress.disconnected();
+  progress.cancelled();
+  assert.deepEqual(texts(progress.level(tidOf(150))), ["S2: 0 up to 150 from S1"]);
+  backup.cell(0, S1, "OUT_OF_DATE");
+  progress.cancelled();
+  assert.deepEqual(texts(progress.level(tidOf(150))), ["S2: 0 up to 150 from S3"]);
+});

@@ -174,6 +174,8 @@ export class Backup {
     if (nid === null) return;
     this.readiness.lost(nid);
     this.progress.storageLost(nid);
+    // Readers may have waited for it.
+    this.#progressed();
   }
 
   #progressed(): void {

@@ -69,7 +69,7 @@ export class PartitionProgress {
     this.#copies.set(nid, { tid, known: tid, ordered: ZERO_TID, sent: ZERO_TID });
   }
 
-  /** The storages carry out nothing any more that was ordered. */
+  /** The storages may carry out nothing any more that was ordered. */
   cancelled(): void {
     for (const copy of this.#copies.values()) {
       copy.ordered = ZERO_TID;

@@ -197,6 +197,8 @@ class StoppingBackup extends BackupPhase {
 
   override tableChanged(changes: readonly CellChange[]): void {
     super.tableChanged(changes);
+    // Some may have been told to replicate from a storage that is gone.
+    this.backup.progress.cancelled();
     this.#level();
   }
 

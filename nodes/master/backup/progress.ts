@@ -9,7 +9,7 @@
  * Invariant: a cell has everything up to its backup tid, whatever fails when.
  */
 
-import { type Nid, type Tid } from "../../codec/ids.ts";
+import type { Nid, Tid } from "../../codec/ids.ts";
 import type { MasterTable } from "../table/master_table.ts";
 import { least, type Order, PartitionProgress } from "./partition_progress.ts";
 
@@ -169,15 +169,12 @@ export class Progress {
     for (const partition of this.#partitions) partition.disconnected();
   }
 
-  /** The storages carry out nothing any more that they were ordered. */
+  /** The storages may carry out nothing any more that they were ordered. */
   cancelled(): void {
     for (const partition of this.#partitions) partition.cancelled();
   }
 
-  /**
-   * Lets all readable cells that lack something up to `tid` replicate
-   * that from one of their partition that has it.
-   */
+  /** Lets all readable cells that lack something up to `tid` get it from the best one. */
   level(tid: Tid): Order[] {
     return this.#partitions.flatMap((partition) => partition.level(tid));
   }
