@@ -1,7 +1,8 @@
 /**
  * What goes wrong, and how it is put right again. Faults begin at random moments, at least one a
  * second, and last a while, so that several go on at the same time. Those that cost the cluster a
- * storage mostly wait until it is whole: otherwise it would only be down, and clients with it.
+ * node mostly wait until it is whole, and are replaced by others meanwhile:
+ * otherwise it would only be down, and clients with it.
  */
 
 import type { Random } from "../../tests/sim/random.ts";
@@ -18,9 +19,11 @@ const CUT_MS = { low: 100, high: 2000 } as const;
 const SLOW_MS = { low: 300, high: 3000 } as const;
 /** How much later everything arrives. */
 const DELAY_MS = { low: 2, high: 200 } as const;
-/** How rare it is that the cluster loses what it can't do without, and that all nodes die. */
+/** How rare it is that it may lose what it can't do without. */
 const REGARDLESS_ONE_IN = 10;
-const POWER_ONE_IN = 12;
+
+/** How often another fault is drawn when one can't be now. */
+const MAX_TRIES = 100;
 
 type Fault = (injector: FaultInjector) => Promise<void> | null;
 
@@ -41,6 +44,7 @@ export class FaultInjector {
   readonly #disturbed = new Set<ManagedNode>();
   readonly #kinds: readonly FaultKind[];
   readonly #failed = Promise.withResolvers<never>();
+  #isRegardless = false;
 
   constructor(options: FaultOptions) {
     this.#options = options;
@@ -66,7 +70,8 @@ export class FaultInjector {
   /** Begins a fault; when the one that was drawn can't be now, another one. */
   #inject(): void {
     const { random } = this.#options;
-    for (let tries = 0; tries < 100; tries++) {
+    this.#isRegardless = random.oneIn(REGARDLESS_ONE_IN);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
       const kind = pick(this.#kinds, random);
       const fault = FAULTS[kind](this);
       if (fault === null) continue;
@@ -76,6 +81,11 @@ export class FaultInjector {
       void active.finally(() => this.#active.delete(active));
       return;
     }
+  }
+
+  /** Whether the fault that is drawn now may cost the cluster anything. */
+  get isRegardless(): boolean {
+    return this.#isRegardless;
   }
 
   get random(): Random {
@@ -96,11 +106,9 @@ export class FaultInjector {
   }): ManagedNode | null {
     const node = pick(this.nodes, this.random);
     if (this.#disturbed.has(node) || (proxied && node.proxy === null)) return null;
-    const matters = node.role === "storage" && loses;
-    const regardless = this.random.oneIn(REGARDLESS_ONE_IN);
-    if (!matters || regardless) return node;
-    const others = [...this.#disturbed].some(({ role }) => role === "storage");
-    return this.#options.isWhole() && !others ? node : null;
+    if (!loses || this.#isRegardless) return node;
+    const isAlone = [...this.#disturbed].every(({ role }) => role !== node.role);
+    return isAlone && this.#options.isWhole() ? node : null;
   }
 
   /** Disturbs a node for a while. */
@@ -205,7 +213,7 @@ const FAULTS: Readonly<Record<FaultKind, Fault>> = {
     });
   },
   power: (faults) => {
-    if (!faults.random.oneIn(POWER_ONE_IN)) return null;
+    if (!faults.isRegardless) return null;
     const away = faults.sound.map((node) =>
       faults.during("power", node, {
         ms: AWAY_MS,
