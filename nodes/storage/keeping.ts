@@ -101,12 +101,12 @@ export class Keeping {
     }
   }
 
-  /** Throws a DatabaseError where transactions are about to be deleted that nobody else has. */
-  checkDeletion(tids: readonly Tid[]): void {
+  /** Throws a DatabaseError where rows at these tids are about to be deleted. */
+  checkDeletion(rows: "transactions" | "revisions", tids: readonly Tid[]): void {
     const [tid] = tids;
     if (!this.isOn || tid === undefined) return;
     throw new DatabaseError(
-      `the database has transactions that the cluster has not, such as ${hexId(tid)}: ` +
+      `the database has ${rows} that the cluster has not, such as ${hexId(tid)}: ` +
         `it is another cluster's, or was not there when they were cut off; ${TO_EMPTY}`,
     );
   }

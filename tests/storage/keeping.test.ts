@@ -123,6 +123,19 @@ Deno.test("a database with transactions that the cluster lacks ends the node", a
   });
 });
 
+Deno.test("a database with revisions that the cluster lacks ends the node", async () => {
+  await withDatabase(LATER - 2, async (stage) => {
+    using source = await StoragePeer.listen(stage.host, S2, { partitions: 1 });
+    await beginAt(stage, 50, source);
+    const link = await source.links.next();
+    await link.noTransactions();
+    const asked = await link.objects.next();
+    const objects = new Map([[t(10), [o(1)]]]);
+    asked.answer.give({ packTid: null, nextTid: null, nextOid: null, objects });
+    await endsWith(stage, /revisions that the cluster has not, such as 000000000000000a/);
+  });
+});
+
 Deno.test("a database that has nothing else becomes one like any other", async () => {
   await withDatabase(LATER - 2, async (stage) => {
     const kept = () => stage.onDisk("SELECT value FROM config WHERE name = 'keep_rows'");

@@ -99,7 +99,8 @@ export class Pass implements Fetching {
       if (!answer.tids.every((tid) => known.has(tid))) refuseDeletion();
       // Those that are beyond what the source has looked at will come again.
       const { nextTid: end } = answer;
-      keeping.checkDeletion(answer.tids.filter((tid) => end === null || tid < end));
+      const gone = answer.tids.filter((tid) => end === null || tid < end);
+      keeping.checkDeletion("transactions", gone);
       const remove = (part: readonly Tid[]) => backend.replica.deleteTransactions(part);
       await this.#delete(answer.tids, remove);
       if (signal.aborted) return false;
@@ -113,7 +114,8 @@ export class Pass implements Fetching {
   }
 
   async #fetchObjects(): Promise<boolean> {
-    const { backend: { replica, table }, background, offset, cell, maxTid, signal } = this.#options;
+    const { backend, background, keeping, offset, cell, maxTid, signal } = this.#options;
+    const { replica, table } = backend;
     let from: RevisionKey = { tid: cell.nextObj, oid: ZERO_OID };
     for (;;) {
       this.#minTid = from.tid;
@@ -127,10 +129,13 @@ export class Pass implements Fetching {
       const answer = await this.#ask(AskFetchObjects, request);
       if (answer === null) return false;
       const surplus = keysOf(answer.objects);
+      const end = endOf(answer);
       if (!surplus.every(({ tid, oid }) => objects.get(tid)?.includes(oid))) refuseDeletion();
+      const gone = surplus.filter((key) => end === null || isBefore(key, end));
+      keeping.checkDeletion("revisions", gone.map(({ tid }) => tid));
       await this.#delete(surplus, (part) => replica.deleteObjects(part));
       if (signal.aborted) return false;
-      const next = nextRevision(answer, keys, length);
+      const next = nextRevision(end, keys, length);
       if (next === null || next.tid > maxTid) return true;
       if (!isBefore(from, next)) refuseNext(next.tid);
       from = next;
@@ -147,7 +152,8 @@ export class Pass implements Fetching {
 
   /** Deletes revisions whose data were altered by the disk, so that they are sent again. */
   async #withoutDamaged(keys: readonly RevisionKey[]): Promise<readonly RevisionKey[]> {
-    const { backend } = this.#options;
+    const { backend, keeping } = this.#options;
+    if (keeping.isOn) return keys;
     const damaged = new Set<RevisionKey>();
     for (const key of keys) {
       if (!await isIntact(backend, key)) damaged.add(key);
@@ -239,13 +245,18 @@ function keysOf(objects: ReadonlyMap<Tid, readonly Oid[]>): RevisionKey[] {
   return [...objects].flatMap(([tid, oids]) => oids.map((oid) => ({ tid, oid })));
 }
 
+/** Up to where the source has looked; null when that was everything. */
+function endOf({ nextTid, nextOid }: AnswerFetchObjects): RevisionKey | null {
+  return nextTid === null ? null : { tid: nextTid, oid: nextOid ?? ZERO_OID };
+}
+
 /** Where to go on; null at the end, where there may still be more here than was listed. */
 function nextRevision(
-  { nextTid, nextOid }: AnswerFetchObjects,
+  end: RevisionKey | null,
   listed: readonly RevisionKey[],
   length: number,
 ): RevisionKey | null {
-  if (nextTid !== null) return { tid: nextTid, oid: nextOid ?? ZERO_OID };
+  if (end !== null) return end;
   const last = listed.length < length ? undefined : listed.at(-1);
   return last === undefined ? null : revisionAfter(last);
 }
