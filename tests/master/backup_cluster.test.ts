@@ -53,13 +53,16 @@ Deno.test("readers of a backup see what is committed upstream, without coming ag
     await untilSeen(reader, tid);
     assert.equal(await read(reader, oid), "one");
     const told = reader.invalidations();
+    const followed = reader.follow();
     for (const text of ["two", "three"]) {
       await store(writer, oid, text);
       const { value } = await told.next();
       assert.deepEqual(value?.oids, [oid]);
       assert.equal((await reader.load(oid)).serial, value?.tid);
       assert.equal(await read(reader, oid), text);
+      assert.equal((await followed.next()).value?.tid, value?.tid);
     }
+    await followed.return?.();
     await assert.rejects(store(reader, oid, "four"), StorageError);
     assert.equal(await read(reader, oid), "three");
   });

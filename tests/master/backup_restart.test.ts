@@ -113,6 +113,17 @@ Deno.test("what an original told and never did is not held against it", async ()
   });
 });
 
+Deno.test("an original whose table makes no sense is not followed, and harms nobody", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS });
+  upstream.rows = [{ offset: 9, cells: [] }];
+  await withStored(upstream, 45, async (cluster) => {
+    await cluster.log.says(/expected a table of 4 partitions, found partition 9/);
+    const admin = await cluster.admin();
+    assert.equal((await admin.ask(p.AskClusterState, {})).state, "STARTING_BACKUP");
+  });
+});
+
 Deno.test("an original of another size is not followed", async () => {
   const host = createNodeHost({ log: { log: () => {} } });
   using upstream = await PlayedUpstream.start(host, { partitions: 5 });

@@ -25,6 +25,8 @@ export class PlayedUpstream implements Disposable {
   /** What the storage was asked for. */
   readonly askedTids: Tid[] = [];
   lastTid: number;
+  /** The partition table, if it is not one that puts all on the storage. */
+  rows: readonly p.Row[] | null = null;
   /** The transactions that the storage has; null for all. */
   history: readonly number[] | null = null;
   readonly #partitions: number;
@@ -91,7 +93,8 @@ export class PlayedUpstream implements Disposable {
       }
       case p.AskPartitionTable: {
         const cells: readonly p.Cell[] = [{ nid: S1, state: "UP_TO_DATE" }];
-        const rows = Array.from({ length: this.#partitions }, (_, offset) => ({ offset, cells }));
+        const rows = this.rows ??
+          Array.from({ length: this.#partitions }, (_, offset) => ({ offset, cells }));
         return incoming.answer(p.AnswerPartitionTable, { ptid: 5, rows });
       }
       case p.AskLastTransaction:

@@ -231,6 +231,12 @@ export class Upstream {
   ): Promise<void> {
     const { connection, table } = session;
     await connection.ask(AskPartitionTable, {}, ({ ptid, rows }) => {
+      const odd = rows.find(({ offset }) => offset >= table.partitions);
+      if (odd !== undefined) {
+        throw new NetworkError(
+          `expected a table of ${table.partitions} partitions, found partition ${odd.offset}`,
+        );
+      }
       table.load(ptid, rows);
       session.hasTable = true;
     });
