@@ -23,8 +23,21 @@ const DEFAULT_SOCKETS = [
 /** How long the server may take to greet, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** Errors of the server that end the session: it stops, or somebody has killed the session. */
-const LOST_ERRORS = new Set([1053, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2006, 2013]);
+/** Errors of the server that end the session: it stops, is full, or somebody kills the session. */
+const LOST_ERRORS = new Set([
+  1040,
+  1053,
+  1152,
+  1158,
+  1159,
+  1160,
+  1161,
+  1184,
+  1203,
+  1927,
+  2006,
+  2013,
+]);
 
 /** Column types that are integers, on the wire. */
 const INTEGER_TYPES = new Set([1, 2, 3, 8, 9, 13]);

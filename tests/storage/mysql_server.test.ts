@@ -57,6 +57,21 @@ testOnServer("a server that is gone for a while is waited for, if told so", asyn
   await assert.rejects(open(address), { message: "database is locked" });
 });
 
+testOnServer("a node that waits for its server can be stopped", async () => {
+  await using server = await Mariadb.start();
+  const address = await server.createDatabase("InnoDB");
+  const { backend, failures, lines } = await open({ ...address, waitMs: -1 });
+  await backend.commit();
+  await server.end("SIGKILL");
+  const reading = Promise.resolve(backend.objects.exists(o(1)));
+  while (!lines.some((line) => line.endsWith("waiting for it"))) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await backend.close({ commit: true });
+  await assert.rejects(reading, /the database is closed/);
+  assert.deepEqual(failures, []);
+});
+
 testOnServer("without an order to wait, a server that is gone ends the node", async () => {
   await using server = await Mariadb.start();
   const address = await server.createDatabase("InnoDB");

@@ -28,7 +28,7 @@ export interface ConnectionOptions {
 
 export class Connection implements SqlConnection {
   readonly #failed: (error: unknown) => void;
-  readonly #unlock: string;
+  readonly #server: Server;
   readonly #commits: GroupCommit;
   readonly #gate: Gate;
   readonly #changes = new Changes();
@@ -45,7 +45,7 @@ export class Connection implements SqlConnection {
     sessions: { readonly writer: Pipeline; readonly reader: Pipeline },
   ) {
     this.#failed = failed;
-    this.#unlock = server.unlock;
+    this.#server = server;
     this.#writer = sessions.writer;
     this.#reader = sessions.reader;
     this.#gate = new Gate((error) => this.#fail(error));
@@ -57,21 +57,31 @@ export class Connection implements SqlConnection {
   /** Opens the sessions. Rejects with a DatabaseError. */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const { server } = options;
-    const failed = (error: unknown) => connection.#fail(error);
+    let failed = (_error: unknown) => {};
     const { maxPacket } = server;
     const writer = new Pipeline(server.session, {
       connect: () => server.reconnect(),
       maxPacket,
-      failed,
+      failed: (error) => failed(error),
     });
     // The session that has the lock comes first.
     const connect = async () => {
       await writer.ask("SELECT 1");
       return await server.connect();
     };
-    const reader = new Pipeline(await server.connect(), { connect, maxPacket, failed });
-    const connection: Connection = new Connection(options, { writer, reader });
-    return connection;
+    try {
+      const reader = new Pipeline(await server.connect(), {
+        connect,
+        maxPacket,
+        failed: (error) => failed(error),
+      });
+      const connection: Connection = new Connection(options, { writer, reader });
+      failed = (error) => connection.#fail(error);
+      return connection;
+    } catch (error) {
+      writer.destroy();
+      throw error;
+    }
   }
 
   read(sql: string): ReadStatement {
@@ -163,14 +173,15 @@ export class Connection implements SqlConnection {
   }
 
   async close(): Promise<void> {
-    if (this.#failure !== null) return this.abandon();
+    // Where there was something to commit, the loss of the server would be a failure.
+    if (this.#failure !== null || this.#writer.isLost) return this.abandon();
     try {
       await this.#gate.pass(() => this.#commit(), { holds: false });
       this.#closed = true;
       this.#commits.cancelLater();
       await this.#reader.close();
       // The server learns of the end of a session a little later than its next one begins.
-      await this.#writer.ask(this.#unlock);
+      await this.#writer.ask(this.#server.unlock);
       await this.#writer.close();
     } finally {
       this.abandon();
@@ -180,6 +191,7 @@ export class Connection implements SqlConnection {
   abandon(): void {
     this.#closed = true;
     this.#commits.cancelLater();
+    this.#server.close();
     this.#reader.destroy();
     this.#writer.destroy();
   }

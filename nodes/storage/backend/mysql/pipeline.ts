@@ -126,7 +126,7 @@ export class Pipeline {
     const texts = jobs.map(({ sql }) => sql);
     const writes = jobs.some(({ kind }) => kind !== "read");
     for (let tries = 1;; tries++) {
-      if (this.#session.isLost && !this.#isActive) this.#session = await this.#options.connect();
+      if (this.#session.isLost && !this.#isActive) await this.#reconnect();
       try {
         const results = await this.#session.query(texts);
         if (writes) this.#isActive = jobs.at(-1)?.kind !== "commit";
@@ -139,12 +139,27 @@ export class Pipeline {
     }
   }
 
+  async #reconnect(): Promise<void> {
+    const session = await this.#options.connect();
+    if (this.#failure === null) {
+      this.#session = session;
+      return;
+    }
+    session.destroy();
+    throw this.#failure;
+  }
+
   #fail(error: unknown): void {
     if (this.#failure === null) {
       this.#failure = error;
       this.#options.failed(error);
     }
     for (const job of this.#jobs.splice(0)) job.failed(this.#failure);
+  }
+
+  /** Whether the server has hung up, and nothing was lost by that. */
+  get isLost(): boolean {
+    return this.#session.isLost;
   }
 
   /** Resolves when all statements have been executed. */

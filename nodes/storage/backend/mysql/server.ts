@@ -43,6 +43,7 @@ export interface ServerOptions {
 export class Server {
   readonly #host: NodeHost;
   readonly #options: ServerOptions;
+  readonly #closing: AbortController;
   /** The session that has the lock. */
   readonly session: SqlSession;
   /** What the server takes in one message, in bytes. */
@@ -54,6 +55,7 @@ export class Server {
     host: NodeHost,
     options: ServerOptions,
     opened: {
+      readonly closing: AbortController;
       readonly session: SqlSession;
       readonly maxPacket: number;
       readonly directory: string;
@@ -61,6 +63,7 @@ export class Server {
   ) {
     this.#host = host;
     this.#options = options;
+    this.#closing = opened.closing;
     this.session = opened.session;
     this.maxPacket = opened.maxPacket;
     this.directory = opened.directory;
@@ -71,7 +74,8 @@ export class Server {
    * be reached in time, refuses us, or takes too little, or when another node has the lock.
    */
   static async open(host: NodeHost, options: ServerOptions): Promise<Server> {
-    const session = await connect(host, options);
+    const closing = new AbortController();
+    const session = await connect(host, options, closing.signal);
     try {
       await lock(session, options.address.database);
       const [rows = []] = await session.query([
@@ -86,11 +90,16 @@ export class Server {
       }
       await warnOfLosses(host, session);
       const directory = textOf(rows[0]?.directory);
-      return new Server(host, options, { session, maxPacket, directory });
+      return new Server(host, options, { closing, session, maxPacket, directory });
     } catch (error) {
       session.destroy();
       throw error;
     }
+  }
+
+  /** Nobody waits for the server any more. */
+  close(): void {
+    this.#closing.abort();
   }
 
   /** The statement by which the session with the lock gives it up. */
@@ -100,7 +109,7 @@ export class Server {
 
   /** Opens another session, without the lock. */
   connect(): Promise<SqlSession> {
-    return connect(this.#host, this.#options);
+    return connect(this.#host, this.#options, this.#closing.signal);
   }
 
   /** Opens a session in place of the one that had the lock, and takes that again. */
@@ -117,7 +126,11 @@ export class Server {
   }
 }
 
-async function connect(host: NodeHost, { address, waitMs }: ServerOptions): Promise<SqlSession> {
+async function connect(
+  host: NodeHost,
+  { address, waitMs }: ServerOptions,
+  closing: AbortSignal,
+): Promise<SqlSession> {
   const start = host.monotonic();
   for (let isWaiting = false;;) {
     try {
@@ -130,10 +143,20 @@ async function connect(host: NodeHost, { address, waitMs }: ServerOptions): Prom
       if (!isWaiting) host.log.log("WARNING", "storage", `${error.message}: waiting for it`);
       isWaiting = true;
     }
-    await new Promise<void>((resolve) => {
-      host.setTimer(RETRY_MS, resolve, { keepsProcess: true });
-    });
+    await pause(host, closing);
+    if (closing.aborted) throw new DatabaseError("the database is closed");
   }
+}
+
+/** Waits before the next attempt, or until nobody waits any more. */
+async function pause(host: NodeHost, closing: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = host.setTimer(RETRY_MS, resolve, { keepsProcess: true });
+  const stop = () => resolve();
+  closing.addEventListener("abort", stop);
+  await promise;
+  timer.cancel();
+  closing.removeEventListener("abort", stop);
 }
 
 /** Nothing can be done about a server that acknowledges commits before they are on disk. */
