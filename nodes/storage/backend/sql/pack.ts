@@ -10,7 +10,7 @@
 import { type Oid, type Tid, tid } from "../../../codec/ids.ts";
 import type { Pack } from "../backend.ts";
 import { type Eventual, eventually, got, type Steps } from "../eventual.ts";
-import { integerOf, oidOf } from "./columns.ts";
+import { oidOf } from "./columns.ts";
 import type { ReadStatement } from "./connection.ts";
 import { LongObject } from "./pack_long_object.ts";
 import { type PackedRow, packedRow, RevisionPacker, STEP_ROWS } from "./pack_revisions.ts";
@@ -81,7 +81,7 @@ class Packer {
     for (const [oid, rows] of objects) if (oid !== cut) this.#whole(offset, oid, rows);
     if (cut === null) return { next: null, long: null };
     const isLong = objects.size === 1;
-    return { next: isLong ? cut + 1n : integerOf(cut), long: isLong ? cut : null };
+    return { next: isLong ? cut + 1n : cut, long: isLong ? cut : null };
   }
 
   /** Packs an object all of whose revisions are known. */
