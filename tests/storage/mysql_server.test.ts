@@ -33,6 +33,27 @@ testOnServer("loads don't wait for what is being written", async () => {
   assert.equal((await reader.load(o(2))).data, "two");
 });
 
+testOnServer("who stores more than the server takes has to wait for it", async (server) => {
+  const address = await server.createDatabase("InnoDB");
+  await using opened = await open(address);
+  const { backend } = opened;
+  const { data } = backend;
+  const value = dataOf(new Uint8Array(12 << 20));
+  await data.store(o(1), value);
+  await backend.commit();
+  const stored = Array.from({ length: 8 }, () => data.store(o(1), value));
+  assert.deepEqual(stored.map((id) => id instanceof Promise), [
+    ...[false, false, false, false, false, true, true, true],
+  ]);
+  const ids = await Promise.all(stored);
+  await backend.commit();
+  const rows = await server.query(
+    "SELECT id FROM data WHERE LENGTH(value) = 12582912 ORDER BY id LIMIT 8 OFFSET 1",
+    address.address.database,
+  );
+  assert.deepEqual(rows.map(({ id }) => id), ids);
+});
+
 testOnServer("a server that is gone for a while is waited for, if told so", async () => {
   await using server = await Mariadb.start();
   const address = await server.createDatabase("InnoDB");

@@ -133,6 +133,10 @@ export class Connection implements SqlConnection {
     this.lastTids.forget(oids);
   }
 
+  room(): Eventual<void> {
+    return this.#writer.room();
+  }
+
   commitNow(): Promise<void> {
     return this.#commit();
   }

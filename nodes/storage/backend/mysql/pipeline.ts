@@ -11,12 +11,17 @@
 
 import { DatabaseError, DatabaseLostError } from "../../../errors.ts";
 import type { SqlRow, SqlSession } from "../../../host/host.ts";
+import type { Eventual } from "../eventual.ts";
 
 /** How often statements are tried in all. */
 const TRIES = 3;
 
-/** Statements in one message. */
+/** Statements in one message, and those of them whose rows may be big. */
 const MAX_STATEMENTS = 256;
+const MAX_READS = 32;
+
+/** Texts that wait or are under way, in bytes: beyond, who stores data has to wait. */
+const MAX_QUEUED_BYTES = 64 << 20;
 
 /** What a message has beside the texts of its statements, at most, in bytes. */
 const MESSAGE_OVERHEAD_BYTES = 1024;
@@ -54,11 +59,14 @@ export class Pipeline {
   #jobs: Job[] = [];
   /** The bytes of the writes that gather. */
   #gathered = 0;
+  /** The bytes of all that wait or are under way. */
+  #queued = 0;
   #isRunning = false;
   /** Whether the server has writes that are not committed. */
   #isActive = false;
   #failure: unknown = null;
   #whenIdle: (() => void)[] = [];
+  #whenRoom: (() => void)[] = [];
 
   constructor(session: SqlSession, options: PipelineOptions) {
     this.#session = session;
@@ -78,6 +86,7 @@ export class Pipeline {
   #add(job: Job): void {
     if (this.#failure !== null) return job.failed(this.#failure);
     this.#jobs.push(job);
+    this.#queued += job.sql.length;
     if (this.#isRunning) return;
     this.#gathered += job.sql.length;
     const isWorthy = this.#jobs.length >= WORTHY_STATEMENTS || this.#gathered >= WORTHY_BYTES;
@@ -98,25 +107,29 @@ export class Pipeline {
       try {
         const results = await this.#execute(jobs);
         let at = 0;
-        for (const job of jobs) job.done(results[at++] ?? []);
+        for (const job of jobs) {
+          this.#queued -= job.sql.length;
+          job.done(results[at++] ?? []);
+        }
+        if (this.#queued < MAX_QUEUED_BYTES) callAll(this.#whenRoom);
       } catch (error) {
         this.#jobs.unshift(...jobs);
         this.#fail(error);
       }
     }
     this.#isRunning = false;
-    for (const callback of this.#whenIdle.splice(0)) callback();
+    callAll(this.#whenIdle);
   }
 
   /** The statements of the next message. */
   #take(): Job[] {
     const most = this.#options.maxPacket - MESSAGE_OVERHEAD_BYTES;
-    let bytes = 0;
-    let count = 0;
+    let [bytes, count, reads] = [0, 0, 0];
     for (const { kind, sql } of this.#jobs) {
       bytes += sql.length + 1;
       if (count > 0 && bytes > most) break;
       count++;
+      if (kind === "read" && ++reads === MAX_READS) break;
       if (kind === "commit" || count === MAX_STATEMENTS || bytes > LONG_MESSAGE_BYTES) break;
     }
     return this.#jobs.splice(0, count);
@@ -155,6 +168,13 @@ export class Pipeline {
       this.#options.failed(error);
     }
     for (const job of this.#jobs.splice(0)) job.failed(this.#failure);
+    callAll(this.#whenRoom);
+  }
+
+  /** Resolves when not too much waits: at once if so. */
+  room(): Eventual<void> {
+    if (this.#queued < MAX_QUEUED_BYTES || this.#failure !== null) return;
+    return new Promise((resolve) => this.#whenRoom.push(resolve));
   }
 
   /** Whether the server has hung up, and nothing was lost by that. */
@@ -179,6 +199,10 @@ export class Pipeline {
     this.#failure ??= new DatabaseError("the database is closed");
     this.#session.destroy();
   }
+}
+
+function callAll(callbacks: (() => void)[]): void {
+  for (const callback of callbacks.splice(0)) callback();
 }
 
 function uncommittedLost(cause: DatabaseLostError): DatabaseError {

@@ -54,6 +54,8 @@ export interface SqlConnection extends Commits {
   atomically<T>(operation: () => Eventual<T>): Eventual<T>;
   /** Revisions of these objects (of any, for null) are about to be changed; it is called first. */
   changing(oids: readonly Oid[] | null): void;
+  /** Waits until not too much waits to be written. */
+  room(): Eventual<void>;
   /** Commits now: at start-up, and between slices of work. SQLite does not wait for the disk. */
   commitNow(): Eventual<void>;
   /** Commits unless something failed, and closes. */

@@ -66,7 +66,12 @@ export class SqlData implements DataTable {
   }
 
   store(oid: Oid, data: StoredData): Eventual<DataId> {
-    return this.#parts.connection.atomically(() => this.insert(oid, data));
+    const { connection } = this.#parts;
+    return then(
+      connection.atomically(() => this.insert(oid, data)),
+      // Who stores much gets no answer, and goes no further, before there is room for more.
+      (id) => then(connection.room(), () => id),
+    );
   }
 
   /** Stores data for an object, and holds them. */

@@ -79,6 +79,8 @@ export class Connection implements SqlConnection {
 
   changing(): void {}
 
+  room(): void {}
+
   #ensureTransaction(): void {
     if (this.#inTransaction && this.#failure === null) return;
     this.#check();
