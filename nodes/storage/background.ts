@@ -3,8 +3,8 @@
  * done in slices, one at a time and in turn for all such tasks, after everything that is ready to
  * run, so that a client never waits for more than one slice, however many tasks there are.
  *
- * What keeps the disk busy is shared in time instead: while clients work, such a task rests for as
- * long as it has worked, so that most of what clients do finds the disk quiet.
+ * What keeps the disk busy is shared in time instead: while clients work, such a task rests for half
+ * as long as it has worked, so that most of what clients do finds the disk quiet.
  */
 
 import { delay } from "../cluster/delay.ts";
@@ -13,7 +13,8 @@ import type { ClientHost } from "../host/host.ts";
 /** How long clients may be kept waiting by a slice of work, in milliseconds. */
 export const SLICE_MS = 2;
 
-/** How long a task rests at most at a time. */
+/** How long a task rests for each unit of time that it has worked; and at most. */
+const REST_RATIO = 0.5;
 const MAX_REST_MS = 500;
 
 export class Background {
@@ -43,7 +44,10 @@ export class Background {
     const requests = this.#clientRequests;
     return {
       isShared: () => this.#clientRequests > requests,
-      rest: (signal) => delay(host, Math.min(host.monotonic() - startMs, MAX_REST_MS), signal),
+      rest: (signal) => {
+        const ms = (host.monotonic() - startMs) * REST_RATIO;
+        return delay(host, Math.min(ms, MAX_REST_MS), signal);
+      },
     };
   }
 
@@ -69,7 +73,7 @@ export class Background {
 export interface Stint {
   /** Whether clients have worked at the same time. */
   isShared(): boolean;
-  /** Rests for as long as the stint took. Rejects with the signal's reason when it is aborted. */
+  /** Rests as the stint's length asks for. Rejects with the signal's reason when it is aborted. */
   rest(signal: AbortSignal): Promise<void>;
 }
 

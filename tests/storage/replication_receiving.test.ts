@@ -91,7 +91,7 @@ Deno.test("fewer revisions are asked for at once where they are big", async () =
       asked.answer.give({ packTid: null, ...next, objects: new Map() });
     }
     lengths.push((await link.objects.next()).packet.length);
-    assert.deepEqual(lengths, [100, 32, 4, 1000]);
+    assert.deepEqual(lengths, [100, 64, 4, 1000]);
   });
 });
 

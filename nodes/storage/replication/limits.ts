@@ -12,7 +12,7 @@ export const LEAST_FETCH_COUNT = 4;
  * Bytes of object data that are asked for at once, as far as the last chunk tells; they are
  * committed together. Clients may wait for as long as that takes.
  */
-export const CHUNK_BYTES = 1 << 21;
+export const CHUNK_BYTES = 1 << 22;
 
 /** Rows that are sent at once at most, whatever a storage asks for. */
 export const MAX_FETCH_COUNT = 10_000;
