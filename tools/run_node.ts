@@ -41,6 +41,9 @@ async function run(
   const node = await Promise.race([starting, stopping]);
   if (node === undefined) return 0;
   void stopping.then(() => node.stop());
+  // As a warning it is told everywhere, and the log file gets what led to this state.
+  const dump = () => host.log.log("WARNING", "state", ["state:", ...node.describe()].join("\n"));
+  host.onSignal(["SIGQUIT"], dump);
   await node.ended;
   return 0;
 }

@@ -73,6 +73,16 @@ class Admin implements RunningNode {
     return this.#ended.promise;
   }
 
+  describe(): readonly string[] {
+    if (this.#link === null) return ["no primary master is known"];
+    const { connection, view } = this.#link;
+    return [
+      `follows ${connection.label}; the cluster is ${view.state}`,
+      `neoctl connected: ${this.#controls.size}`,
+      ...view.describe(),
+    ];
+  }
+
   stop(): Promise<void> {
     this.#stop.abort(new ConnectionClosedError("the admin node was stopped"));
     return this.ended;

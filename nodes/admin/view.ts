@@ -16,6 +16,7 @@ import type {
 import type { MasterList } from "../cluster/master_list.ts";
 import { NodeTable } from "../cluster/node_table.ts";
 import { PartitionTable } from "../cluster/partition_table.ts";
+import { nodeLines, tableLines } from "../cluster/state_text.ts";
 import type { Nid } from "../codec/ids.ts";
 import type { Receiver } from "../codec/packet.ts";
 import type { LogSink } from "../host/host.ts";
@@ -59,6 +60,12 @@ export class ClusterView {
       if (state === "UNKNOWN") this.#masters.remove(address);
       else this.#masters.add(address);
     }
+  }
+
+  /** The nodes and the partition table, in lines for people. */
+  describe(): string[] {
+    const nodes = this.nodes(null);
+    return [...nodeLines(nodes), ...tableLines(this.table.toRows(), nodes)];
   }
 
   /** All nodes that the master told of, perhaps of one type. */

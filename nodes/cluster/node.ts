@@ -27,6 +27,8 @@ export interface RunningNode {
    * Rejects when it can't go on, with an error that says why; its data are as they were.
    */
   readonly ended: Promise<void>;
+  /** What it knows and waits for now, in lines for people. */
+  describe(): readonly string[];
   /** Ends the node in order; resolves when it has ended. */
   stop(): Promise<void>;
 }

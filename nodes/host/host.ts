@@ -251,7 +251,7 @@ export interface SqlSession {
 }
 
 /** The signals that a node may react to. */
-export type SignalName = "SIGHUP" | "SIGINT" | "SIGTERM" | "SIGUSR2";
+export type SignalName = "SIGHUP" | "SIGINT" | "SIGQUIT" | "SIGTERM" | "SIGUSR2";
 
 /** A reaction to signals that can be withdrawn. */
 export interface SignalSubscription {

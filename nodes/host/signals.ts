@@ -2,9 +2,9 @@
  * Signals. The runtime receives only the classic ones, and lets the real-time ones, with which NEO
  * 1.11 flushes, rotates and dumps its logs, kill the process; an operator's log rotation must not
  * do that, so they are ignored where the system's C library can be reached. Nodes take SIGUSR2
- * (write out the log) and SIGHUP (begin a new log file) instead. SIGUSR1 is no choice: the runtime
- * takes it for a request to open a debugger, which nobody may open on a server, so that it is
- * ignored, too.
+ * (write out the log), SIGHUP (begin a new log file) and SIGQUIT (tell the state) instead. SIGUSR1
+ * is no choice: the runtime takes it for a request to open a debugger, which nobody may open on a
+ * server, so that it is ignored, too.
  */
 
 import type { SignalName, SignalSubscription } from "./host.ts";

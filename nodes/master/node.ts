@@ -141,6 +141,10 @@ class MasterNode implements RunningNode {
     connection.start((incoming) => this.#role.receiveStranger(connection, incoming));
   }
 
+  describe(): readonly string[] {
+    return this.#role.describe();
+  }
+
   async stop(): Promise<void> {
     if (!this.#over) this.#closeAll().then(() => this.#end.resolve());
     await this.ended;

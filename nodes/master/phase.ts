@@ -29,6 +29,11 @@ export function refuse(message: string): never {
 export abstract class Phase {
   abstract readonly state: ClusterState;
 
+  /** What is particular to it, in lines for people. */
+  describe(): readonly string[] {
+    return [];
+  }
+
   /** Begins, after all nodes were told of the state and got their receivers. */
   abstract begin(): void;
 

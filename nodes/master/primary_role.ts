@@ -4,6 +4,7 @@ import { adminToMaster, secondaryToMaster, strangerToMaster } from "../../gen/fl
 import type { Codecs } from "../../gen/packets.ts";
 import type { Incoming } from "../codec/packet.ts";
 import { addressText } from "../cluster/addresses.ts";
+import { nodeLines, tableLines } from "../cluster/state_text.ts";
 import type { Connection } from "../wire/connection.ts";
 import { adminService } from "./admin_service.ts";
 import type { UpstreamCluster } from "./backup/upstream.ts";
@@ -85,6 +86,17 @@ export class PrimaryRole implements Role {
   #endElection(): void {
     this.#election.end();
     for (const connection of [...this.#unanswered]) connection.abort();
+  }
+
+  describe(): readonly string[] {
+    const { phase, nodes, table } = this.#primary;
+    const known = nodes.list();
+    return [
+      `the cluster is ${phase.state}`,
+      ...nodeLines(known),
+      ...tableLines(table.toRows(), known),
+      ...phase.describe(),
+    ];
   }
 
   receiveStranger(connection: Connection, incoming: Incoming<Codecs>): boolean {

@@ -11,6 +11,8 @@ import type { Connection } from "../wire/connection.ts";
 export interface Role {
   /** Takes the packets of a node that has just connected, until it is identified. */
   receiveStranger(connection: Connection, incoming: Incoming<Codecs>): boolean;
+  /** What it knows and waits for now, in lines for people. */
+  describe(): readonly string[];
   /** Ends the role: from now on it does nothing, and the connections that it made are closed. */
   close(): void;
 }

@@ -26,6 +26,10 @@ export class Running extends ServicePhase {
     this.#operation = new Operation(primary);
   }
 
+  override describe(): readonly string[] {
+    return this.#operation.transactions.describe();
+  }
+
   override begin(): void {
     for (const storage of this.primary.nodes.identified("STORAGE")) this.#start(storage);
   }

@@ -54,6 +54,11 @@ export class Secondary implements Role {
     });
   }
 
+  describe(): readonly string[] {
+    const place = `the primary master at ${addressText(this.#primary)}`;
+    return [this.#identified ? `follows ${place}` : `tries ${place}`];
+  }
+
   close(): void {
     this.#closing.abort(new Error("the role is over"));
     this.#leave();

@@ -23,6 +23,10 @@ export class Stopping extends ServicePhase {
     this.#operation = operation;
   }
 
+  override describe(): readonly string[] {
+    return this.#operation?.transactions.describe() ?? [];
+  }
+
   override begin(): void {
     this.#operation?.close();
     this.transactionEnded();

@@ -10,6 +10,7 @@ import { MasterList } from "../cluster/master_list.ts";
 import type { NodeOptions, RunningNode } from "../cluster/node.ts";
 import { nidText } from "../cluster/node_ids.ts";
 import { findPrimary } from "../cluster/primary_search.ts";
+import { nodeLines, tableLines } from "../cluster/state_text.ts";
 import type { Nid } from "../codec/ids.ts";
 import { ConnectionClosedError, DatabaseError } from "../errors.ts";
 import type { Address, Listener, NodeHost } from "../host/host.ts";
@@ -207,6 +208,18 @@ class StorageNode implements RunningNode {
       fatal: (error) => this.#fail(error),
     });
     this.#host.log.log("INFO", "storage", `${nidText(nid)} follows ${master.label}`);
+  }
+
+  describe(): readonly string[] {
+    if (this.#phases === null) return ["no primary master is known"];
+    const { session: { assignment, nodes, options }, operation } = this.#phases;
+    const known = nodes.list();
+    return [
+      `${nidText(assignment.nid)} follows ${options.master.label}`,
+      ...nodeLines(known),
+      ...tableLines(assignment.table.toRows(), known),
+      ...operation?.transactions.describe() ?? ["it does not operate"],
+    ];
   }
 
   stop(): Promise<void> {

@@ -99,6 +99,33 @@ Deno.test("the nodes of a cluster write out their logs when neoctl or a signal s
     await cluster.stop();
   }));
 
+Deno.test("a node tells its state on SIGQUIT, on standard error and in its log", () =>
+  inDirectory(async (directory) => {
+    await using cluster = await Cluster.start({
+      directory,
+      master: ours,
+      spares: [ours],
+      storages: [ours, ours],
+      ctl: ours,
+      partitions: 3,
+      replicas: 1,
+    });
+    const expected: Readonly<Record<string, readonly RegExp[]>> = {
+      master: [/the cluster is RUNNING/, / \* S2 \| STORAGE \| .* \| RUNNING/, /transactions: 0/],
+      storage1: [/S\d follows M\d/, /pt: S1 R UUU\n/, /pt: S2 R UUU\n/, /transactions: 0/],
+      admin: [/follows M\d .*; the cluster is RUNNING/, / \* M\d \| MASTER/, /pt: S1 R UUU\n/],
+      spare1: [/follows the primary master at 127/],
+    };
+    for (const [name, patterns] of Object.entries(expected)) {
+      const node = cluster.node(name);
+      node.signal("SIGQUIT");
+      for (const pattern of patterns) await node.waitForOutput(pattern, WAIT_MS);
+    }
+    const text = await waitForLog(`${directory}/storage1.ours.log`, (text) => /state:/.test(text));
+    assert.match(text, /WARNING {3}S\d +pt: S2 R UUU/);
+    await cluster.stop();
+  }));
+
 Deno.test("a node says why it ended in its log, and on standard error in one line", () =>
   inDirectory(async (directory) => {
     const log = `${directory}/admin.log`;

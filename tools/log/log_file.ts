@@ -38,6 +38,9 @@ const LEVELS: ReadonlyMap<number, string> = new Map([
   [50, "CRITICAL"],
 ]);
 
+/** How long a look waits for a node that writes out its log right now. */
+const BUSY_TIMEOUT_MS = 5000;
+
 const LOG_COLUMNS = "level, msg";
 const PACKET_COLUMNS = "msg_id, code, peer, body";
 
@@ -86,13 +89,15 @@ export class LogFile {
   }
 
   static #open(path: string, plain: string, options: LogFileOptions): LogFile {
+    let database: DatabaseSync | null = null;
     try {
-      const database = new DatabaseSync(plain, { readOnly: true });
+      database = new DatabaseSync(plain, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
       if (columnsOf(database, "log").length === 0) {
         throw new DatabaseError("it has no table 'log'");
       }
       return new LogFile(nodeNameOf(path), database, options);
     } catch (cause) {
+      database?.close();
       throw new ConfigurationError(`${path} is not a log of NEO: ${messageOf(cause)}`, { cause });
     }
   }

@@ -52,6 +52,11 @@ export class ReadLocks {
     );
   }
 
+  /** The requests that wait, in lines for people. */
+  describe(): string[] {
+    return this.#waiting.describe();
+  }
+
   /** Tries the requests that wait again. */
   run(): void {
     this.#waiting.run();

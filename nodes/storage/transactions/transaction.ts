@@ -1,5 +1,6 @@
 /** What this node knows of one transaction of a client, from its first request to its end. */
 
+import { nidText } from "../../cluster/node_ids.ts";
 import { hexId, type Nid, type Oid, type Tid } from "../../codec/ids.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import type { DataId, PendingStore } from "../backend/backend.ts";
@@ -49,6 +50,17 @@ export class Transaction {
    */
   newestBase(oid: Oid): Tid | undefined {
     return this.#newerBases.get(oid) ?? this.serials.get(oid);
+  }
+
+  /** How far it is, in a line for people. */
+  describe(): string {
+    const stage = this.tid === null
+      ? (this.voted ? "voted" : "stores")
+      : `locked as ${hexId(this.tid)}`;
+    return `transaction ${hexId(this.ttid)} of ${nidText(this.client)}: ${stage}, locking tid ` +
+      `${
+        hexId(this.lockingTid)
+      }, ${this.stores.size} objects, ${this.lockless.size} without a lock`;
   }
 
   /** Refuses to change what has voted. */

@@ -76,6 +76,14 @@ export class Transactions {
     });
   }
 
+  /** Transactions, and requests that wait for their locks, in lines for people. */
+  describe(): string[] {
+    const transactions = [...this.#byTtid.values()].map((transaction) => transaction.describe());
+    const writes = this.#writes.describe().map((line) => `write waits: ${line}`);
+    const reads = this.readLocks.describe().map((line) => `read waits: ${line}`);
+    return [`transactions: ${transactions.length}`, ...transactions, ...writes, ...reads];
+  }
+
   /** The transaction of a ttid; undefined for one that is unknown here, or over. */
   get(ttid: Tid): Transaction | undefined {
     return this.#byTtid.get(ttid);

@@ -49,6 +49,14 @@ export class WaitingQueue {
     this.#host = host;
   }
 
+  /** The requests that wait, in lines for people. */
+  describe(): string[] {
+    const now = this.#host.monotonic();
+    return this.#entries.map(({ what, connection: { label }, since }) =>
+      `${what} of ${label}, for ${Math.round(now - since)} ms`
+    );
+  }
+
   /** Serves a request at once, or as soon as it need not wait any more. */
   serve<A>(waiting: Waiting, attempt: Attempt<A>): Reply<A> {
     const result = attempt();
