@@ -12,11 +12,13 @@ import type {
   ReplicaTransaction,
   RevisionKey,
   RevisionRange,
+  StoredData,
   UndoCompletion,
 } from "../backend.ts";
 import { type Eventual, eventually, got, type Steps, then } from "../eventual.ts";
 import { bytesOf, integerOf, oidOf, packOids, tidOf, tidOrNullOf, unpackOids } from "./columns.ts";
 import type { ReadStatement, SqlConnection, WriteStatement } from "./connection.ts";
+import { isInPieces, storedData } from "./data.ts";
 import type { Parts } from "./parts.ts";
 
 /** Revisions without data that are looked at in one slice of work. */
@@ -34,6 +36,7 @@ export class SqlReplica implements ReplicaTable {
   readonly #revisions: ReadStatement;
   readonly #transaction: ReadStatement;
   readonly #object: ReadStatement;
+  readonly #objectInOrder: ReadStatement;
   readonly #dataId: ReadStatement;
   readonly #insertTransaction: WriteStatement;
   readonly #insertObject: WriteStatement;
@@ -57,10 +60,10 @@ export class SqlReplica implements ReplicaTable {
     this.#transaction = connection.read(
       `SELECT ${columns} FROM trans WHERE partition = ? AND tid = ?`,
     );
-    this.#object = connection.read(
-      "SELECT value_tid, data_id, hash, compression, value FROM obj " +
-        "LEFT JOIN data ON data.id = obj.data_id WHERE partition = ? AND oid = ? AND tid = ?",
-    );
+    const object = `SELECT value_tid, data_id, hash, compression, value FROM ${dialect.objByOid} ` +
+      "LEFT JOIN data ON data.id = obj.data_id WHERE partition = ? AND oid = ? AND tid = ?";
+    this.#object = connection.lookup(object);
+    this.#objectInOrder = connection.read(object);
     this.#dataId = connection.read(
       "SELECT data_id FROM obj WHERE partition = ? AND oid = ? AND tid = ?",
     );
@@ -121,16 +124,20 @@ export class SqlReplica implements ReplicaTable {
   }
 
   object(key: RevisionKey): Eventual<ReplicaObject | null> {
-    return this.#connection.atomically(() => eventually(this.#load(key)));
+    const { oid, tid } = key;
+    return then(this.#object.get(this.#partition(oid), oid, tid), (row) => {
+      if (row === undefined) return null;
+      if (!isInPieces(row)) return replicaObject(key, row, storedData(row));
+      return this.#connection.atomically(() => eventually(this.#loadPieces(key)));
+    });
   }
 
-  *#load({ oid, tid }: RevisionKey): Steps<ReplicaObject | null> {
-    const row = yield* got(this.#object.get(this.#partition(oid), oid, tid));
+  /** The row is read again, in order, lest a pack deletes the pieces in between. */
+  *#loadPieces(key: RevisionKey): Steps<ReplicaObject | null> {
+    const { oid, tid } = key;
+    const row = yield* got(this.#objectInOrder.get(this.#partition(oid), oid, tid));
     if (row === undefined) return null;
-    const value = yield* got(this.#parts.data.read(row));
-    // Without its data it must not look like the undo of a creation elsewhere.
-    if (value === null && row.data_id !== null) return null;
-    return { oid, tid, value, valueTid: tidOrNullOf(row.value_tid) };
+    return replicaObject(key, row, yield* got(this.#parts.data.read(row)));
   }
 
   addTransaction(transaction: ReplicaTransaction): void {
@@ -235,6 +242,16 @@ export class SqlReplica implements ReplicaTable {
     }
     return missing;
   }
+}
+
+function replicaObject(
+  { oid, tid }: RevisionKey,
+  row: SqlRow,
+  value: StoredData | null,
+): ReplicaObject | null {
+  // Without its data it must not look like the undo of a creation elsewhere.
+  if (value === null && row.data_id !== null) return null;
+  return { oid, tid, value, valueTid: tidOrNullOf(row.value_tid) };
 }
 
 function dataIdOf({ data_id: id }: SqlRow): DataId | null {
