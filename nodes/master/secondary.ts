@@ -217,7 +217,9 @@ export class Secondary implements Role {
       if (address === null) continue;
       if (state === "UNKNOWN") self.masters.remove(address);
       else self.masters.add(address);
-      if (nid !== null) self.masterNids.set(addressText(address), nid);
+      // No more are remembered than masters may be known.
+      if (nid === null || !self.masters.has(address)) continue;
+      self.masterNids.set(addressText(address), nid);
     }
   }
 }

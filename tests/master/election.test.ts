@@ -1,79 +1,20 @@
 import assert from "node:assert/strict";
-import { neo_1_11 } from "../../gen/neo_1_11.ts";
+import fc from "fast-check";
 import * as p from "../../gen/packets.ts";
 import { nodeId } from "../../nodes/cluster/node_ids.ts";
 import { ConnectionClosedError } from "../../nodes/errors.ts";
-import type { Address, Listener } from "../../nodes/host/host.ts";
-import { createNodeHost } from "../../nodes/host/node.ts";
-import { Connection } from "../../nodes/wire/connection.ts";
+import type { Address } from "../../nodes/host/host.ts";
 import { decodeText } from "../../nodes/wire/text.ts";
-import { CLUSTER, Peer, refused, S1, sameRows, TestCluster } from "./support.ts";
-import { Log } from "../support/log.ts";
+import { arbitraryFlow } from "../support/arbitrary.ts";
+import { M5, ScriptedMaster } from "./scripted_master.ts";
+import { CLUSTER, refused, S1, sameRows, TestCluster } from "./support.ts";
 
 const M1 = nodeId("MASTER", 1);
 const M2 = nodeId("MASTER", 2);
-const M5 = nodeId("MASTER", 5);
 
 /** Before any master of these tests, and after. */
 const EARLY = 1;
 const LATE = 1e11;
-
-/** A scripted master: whoever connects to it is a peer of the test. */
-class ScriptedMaster {
-  readonly #arrived: Peer[] = [];
-  readonly #all: Connection[] = [];
-  #waiting: (() => void) | null = null;
-  #listener: Listener | null = null;
-
-  static async listen(): Promise<ScriptedMaster> {
-    const master = new ScriptedMaster();
-    const host = createNodeHost({ log: new Log() });
-    master.#listener = await host.network(null).listen({ host: "127.0.0.1", port: 0 }, {
-      accepted: (socket) => {
-        const connection = new Connection(socket, {
-          host,
-          dialect: neo_1_11,
-          label: "?",
-          fatal: () => {},
-        });
-        master.#all.push(connection);
-        master.#arrived.push(new Peer(connection));
-        master.#waiting?.();
-      },
-      refused: () => {},
-    });
-    return master;
-  }
-
-  get address(): Address {
-    assert.ok(this.#listener);
-    return this.#listener.address;
-  }
-
-  /** The next one that comes, and what it says of itself. */
-  async visitor(): Promise<{
-    peer: Peer;
-    request: p.RequestIdentification;
-    accept(yourNid: p.AcceptIdentification["yourNid"]): void;
-  }> {
-    for (;;) {
-      const peer = this.#arrived.shift();
-      if (peer !== undefined) {
-        const { packet, answer } = await peer.takeRequest(p.RequestIdentification);
-        const accept = (yourNid: p.AcceptIdentification["yourNid"]) =>
-          answer({ nodeType: "MASTER", nid: M5, partitions: 4, replicas: 0, yourNid });
-        return { peer, request: packet, accept };
-      }
-      await new Promise<void>((resolve) => this.#waiting = resolve);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener?.close();
-    for (const connection of this.#all) connection.close();
-    await Promise.all(this.#all.map(({ gone }) => gone));
-  }
-}
 
 /** Where a master that is not the primary sends a node of a type. */
 async function directions(
@@ -193,6 +134,22 @@ Deno.test("a winner that does not answer before recovery is over has to come aga
   await storage.skipTo(p.StartOperation);
   await ended;
   assert.equal((await cluster.node("MASTER", claim)).nid, M2);
+});
+
+Deno.test("whatever a primary tells of nodes, a secondary goes on to follow it", async () => {
+  await using primary = await ScriptedMaster.listen();
+  await using cluster = await TestCluster.start({ masters: [primary.address] });
+  const { peer, accept } = await primary.visitor();
+  accept(M2);
+  const news = arbitraryFlow("masterToSecondary", { nid: fc.constantFrom(M1, M5) })
+    .find(({ type }) => type === p.NotifyNodeInformation);
+  assert.ok(news);
+  for (const packet of fc.sample(news.packet, { numRuns: 200, seed: 1 })) {
+    peer.notify(news.type, packet);
+  }
+  await peer.drain();
+  assert.deepEqual(cluster.log.lines.filter((line) => line.includes("while handling")), []);
+  assert.deepEqual(await directions(cluster, "STORAGE"), primary.address);
 });
 
 Deno.test("a secondary that hears that the cluster stops, or that it is DOWN, ends", async () => {
