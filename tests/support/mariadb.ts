@@ -37,15 +37,22 @@ export class Mariadb implements AsyncDisposable {
   static async start(options: readonly string[] = []): Promise<Mariadb> {
     const directory = Deno.makeTempDirSync({ prefix: "mariadb-" });
     const server = new Mariadb(directory, options);
+    // A server that starts deletes all temporary tables that it finds, also those of others.
+    Deno.mkdirSync(server.#temporary);
     await run("mariadb-install-db", [
       "--no-defaults",
       "--user=root",
       `--datadir=${directory}/data`,
+      `--tmpdir=${server.#temporary}`,
       "--auth-root-authentication-method=normal",
       "--skip-test-db",
     ]);
     await server.restart();
     return server;
+  }
+
+  get #temporary(): string {
+    return `${this.directory}/tmp`;
   }
 
   get socket(): string {
@@ -60,6 +67,7 @@ export class Mariadb implements AsyncDisposable {
         "--user=root",
         `--datadir=${this.directory}/data`,
         `--socket=${this.socket}`,
+        `--tmpdir=${this.#temporary}`,
         `--pid-file=${this.directory}/pid`,
         `--log-error=${this.directory}/log`,
         "--skip-networking",
