@@ -83,8 +83,8 @@ export class Initialization implements MasterToStorageInitialization {
       if (tid === null) return;
       this.#session.log(
         "INFO",
-        `deletes the rows of discarded cells: only partitions ` +
-          `${assignment.offsets(() => true)} are this node's now`,
+        `deletes the rows of cells that were discarded: the cluster gives this node ` +
+          `${offsets.length - unassigned.length} of ${offsets.length} partitions now`,
       );
     }));
     unawaited(maintenance.dropPartitions(unassigned));

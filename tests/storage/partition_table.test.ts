@@ -84,6 +84,7 @@ Deno.test("the rows of partitions that are not assigned are deleted with a whole
     { offset: 1, cells: [{ nid: S2, state: "UP_TO_DATE" }] },
   ]);
   await stage.verify();
+  assert.ok(stage.lines.some((line) => /deletes the rows .* 1 of 2 partitions now/.test(line)));
   assert.deepEqual(await stage.onDisk("SELECT oid, tid FROM obj"), [{ oid: 0n, tid: 100n }]);
   assert.deepEqual(await stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
   assert.equal((await stage.onDisk("SELECT * FROM data")).length, 1);
