@@ -51,12 +51,17 @@ class Bucket {
   }
 
   #grow(): void {
-    const old = [...this.entries()];
-    this.#keys = new Uint16Array(this.#keys.length * 2);
-    this.#offsets = new Float64Array(this.#keys.length);
+    const [keys, offsets] = [this.#keys, this.#offsets];
+    this.#keys = new Uint16Array(keys.length * 2);
+    this.#offsets = new Float64Array(keys.length * 2);
     this.#shift--;
-    this.count = 0;
-    for (const [key, offset] of old) this.set(key, offset);
+    for (let old = 0; old < keys.length; old++) {
+      const offset = offsets[old] ?? 0;
+      if (offset === 0) continue;
+      const slot = this.#slot(keys[old] ?? 0);
+      this.#keys[slot] = keys[old] ?? 0;
+      this.#offsets[slot] = offset;
+    }
   }
 }
 

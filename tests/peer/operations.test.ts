@@ -1,36 +1,9 @@
 /** The commands of docs/operations.md do what the page says, with NEO's own nodes at its end. */
 
-import assert from "node:assert/strict";
-import { dirname } from "node:path";
-import { ROOT } from "../support/cluster.ts";
-import { run } from "../support/process.ts";
-import { atFreePorts, blocksOf, masked, resultsOf, scriptOf } from "./operations.ts";
-import { inDirectory, peerGroup, venv } from "./peer.ts";
-
-/** Twice as long as a slow machine needs. */
-const PAGE_MS = 5 * 60_000;
-
-async function doAsThePageSays(directory: string): Promise<void> {
-  const blocks = atFreePorts(blocksOf(await Deno.readTextFile(`${ROOT}docs/operations.md`)));
-  assert.ok(blocks.length > 10);
-  const script = `${directory}/page.sh`;
-  await Deno.writeTextFile(script, scriptOf(blocks));
-  const path = `${dirname(Deno.execPath())}:${venv()}/bin:${Deno.env.get("PATH")}`;
-  const { stdout, stderr } = await run(["bash", script], {
-    name: "docs/operations.md",
-    cwd: ROOT,
-    env: { TMPDIR: directory, PATH: path, NO_COLOR: "1" },
-    family: true,
-    timeoutMs: PAGE_MS,
-  });
-  const results = resultsOf(stdout);
-  for (const [at, { commands, prints }] of blocks.entries()) {
-    const { printed, status } = results[at] ?? { printed: "", status: -1 };
-    assert.equal(masked(printed), masked(prints), `${commands}\n${stderr}`);
-    assert.equal(status, 0, `${commands}\n${stderr}`);
-  }
-}
+import { doAsThePageSays } from "./page.ts";
+import { inDirectory, peerGroup } from "./peer.ts";
 
 peerGroup("the operator's page", {
-  "does what it says": () => inDirectory(doAsThePageSays),
+  "does what it says": () =>
+    inDirectory((directory) => doAsThePageSays("docs/operations.md", directory)),
 });

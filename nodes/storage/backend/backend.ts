@@ -198,6 +198,12 @@ export interface RevisionKey {
 /** A committed revision, as replicas exchange it: an undo comes with its data as well. */
 export interface ReplicaObject extends RevisionKey, Pick<ObjectRecord, "value" | "valueTid"> {}
 
+/** A revision that is to be added. */
+export interface AddedObject extends ReplicaObject {
+  /** It is known not to be there: nobody looks whether it is. */
+  readonly isNew?: boolean;
+}
+
 /** Revisions of a partition from (`minTid`, `minOid`) to `maxTid`, in the order of (tid, oid). */
 export interface RevisionRange {
   readonly offset: number;
@@ -213,7 +219,7 @@ export interface ReplicaTable {
   transaction(tid: Tid): Eventual<ReplicaTransaction | null>;
   object(key: RevisionKey): Eventual<ReplicaObject | null>;
   addTransaction(transaction: ReplicaTransaction): void;
-  addObject(object: ReplicaObject): Eventual<void>;
+  addObject(object: AddedObject): Eventual<void>;
   deleteTransactions(tids: readonly Tid[]): void;
   deleteObjects(keys: readonly RevisionKey[]): Eventual<void>;
   /** The greatest tids of a partition's transactions and revisions. */

@@ -4,12 +4,12 @@
  * one that the database has whole. What it was cut short in is then there already, and stays.
  */
 
-import type { Oid, Tid } from "../../../codec/ids.ts";
-import { hexId } from "../../../codec/ids.ts";
+import { hexId, type Tid } from "../../../codec/ids.ts";
 import { FileError } from "../../../errors.ts";
 import type { ClientHost } from "../../../host/host.ts";
 import { Refusal } from "../../../wire/refusal.ts";
-import type { Backend, BackgroundWork, Slices } from "../backend.ts";
+import type { AddedObject, Backend, BackgroundWork, Slices } from "../backend.ts";
+import { type Eventual, then } from "../eventual.ts";
 import { after, Merged, type SourceRecord } from "./merged.ts";
 import type { Past } from "./past.ts";
 import type { Progress } from "./progress.ts";
@@ -31,6 +31,7 @@ export class Import implements BackgroundWork {
   readonly #options: ImportOptions;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
+  #isCommitting = false;
 
   constructor(options: ImportOptions) {
     this.#options = options;
@@ -67,14 +68,15 @@ export class Import implements BackgroundWork {
     const merged = await Merged.open(past.sources, after(progress.importedTid), pause);
     const report = new Report(host, past, merged.position);
     let committedMs = host.monotonic();
-    for (; merged.tid !== null; merged.advance()) {
-      if (!await this.#transaction(merged, merged.tid, { slices, report })) return;
+    // Only of the first transaction may there be something already.
+    for (let isNew = false; merged.tid !== null; merged.advance(), isNew = true) {
+      if (!await this.#transaction(merged, merged.tid, { slices, report, isNew })) return;
       progress.importedTid = merged.tid;
       const now = host.monotonic();
       report.tell(now, merged.position);
-      if (now - committedMs < COMMIT_INTERVAL_MS) continue;
-      await database.commit();
-      committedMs = host.monotonic();
+      if (now - committedMs < COMMIT_INTERVAL_MS || this.#isCommitting) continue;
+      this.#commit();
+      committedMs = now;
     }
     await database.commit();
     progress.isOver = true;
@@ -87,16 +89,27 @@ export class Import implements BackgroundWork {
     );
   }
 
+  /** Commits while the import goes on: the disk may be slow. The backend tells of failures. */
+  #commit(): void {
+    this.#isCommitting = true;
+    this.#options.database.commit().catch(() => {}).finally(() => this.#isCommitting = false);
+  }
+
   /** Copies a transaction. Resolves to false when the import must end before it is whole. */
   async #transaction(
     merged: Merged,
     tid: Tid,
-    { slices, report }: { readonly slices: Slices; readonly report: Report },
+    { slices, report, isNew }: {
+      readonly slices: Slices;
+      readonly report: Report;
+      readonly isNew: boolean;
+    },
   ): Promise<boolean> {
     const { host, database: { replica } } = this.#options;
     const records = merged.records();
     for (const [oid, record] of records) {
-      await this.#object(oid, tid, record);
+      const added = this.#object({ oid, tid, isNew }, record);
+      if (added instanceof Promise) await added;
       report.objects++;
       if (slices.isDue && !await slices.pause()) return false;
       if (this.#isClosed) return false;
@@ -106,15 +119,15 @@ export class Import implements BackgroundWork {
     return true;
   }
 
-  #object(oid: Oid, tid: Tid, found: SourceRecord): void | Promise<void> {
+  #object(key: Pick<AddedObject, "oid" | "tid" | "isNew">, found: SourceRecord): Eventual<void> {
     const { database: { objects, replica }, past, compression } = this.#options;
     const value = past.value(found, compression);
     const valueTid = past.valueTid(found);
-    if (valueTid === null) return replica.addObject({ oid, tid, value, valueTid });
-    return (async () => {
-      // What it goes back to may have been packed away.
-      const isThere = await objects.has(oid, valueTid);
-      await replica.addObject({ oid, tid, value, valueTid: isThere ? valueTid : null });
-    })();
+    if (valueTid === null) return replica.addObject({ ...key, value, valueTid });
+    // What it goes back to may have been packed away.
+    return then(
+      objects.has(key.oid, valueTid),
+      (isThere) => replica.addObject({ ...key, value, valueTid: isThere ? valueTid : null }),
+    );
   }
 }

@@ -5,6 +5,7 @@
 
 import type { Tid } from "../../../codec/ids.ts";
 import type {
+  AddedObject,
   ReplicaObject,
   ReplicaTable,
   ReplicaTransaction,
@@ -47,7 +48,7 @@ export class ImporterReplica implements ReplicaTable {
     this.#database.addTransaction(transaction);
   }
 
-  addObject(object: ReplicaObject): Eventual<void> {
+  addObject(object: AddedObject): Eventual<void> {
     return this.#database.addObject(object);
   }
 

@@ -6,6 +6,7 @@
 import { type Oid, partitionOf, type Tid, ZERO_OID, ZERO_TID } from "../../../codec/ids.ts";
 import type { SqlRow } from "../../../host/host.ts";
 import type {
+  AddedObject,
   DataId,
   ReplicaObject,
   ReplicaTable,
@@ -149,15 +150,15 @@ export class SqlReplica implements ReplicaTable {
     });
   }
 
-  addObject(object: ReplicaObject): Eventual<void> {
+  addObject(object: AddedObject): Eventual<void> {
     this.#connection.changing([object.oid]);
     return this.#connection.atomically(() => eventually(this.#add(object)));
   }
 
-  *#add({ oid, tid, value, valueTid }: ReplicaObject): Steps<void> {
+  *#add({ oid, tid, value, valueTid, isNew = false }: AddedObject): Steps<void> {
     const { data } = this.#parts;
     const partition = this.#partition(oid);
-    if ((yield* got(this.#dataId.get(partition, oid, tid))) !== undefined) return;
+    if (!isNew && (yield* got(this.#dataId.get(partition, oid, tid))) !== undefined) return;
     let dataId = valueTid === null ? null : yield* this.#dataOf(partition, oid, valueTid);
     const isOwn = dataId === null && value !== null;
     if (isOwn) dataId = yield* got(data.insert(oid, value));
