@@ -37,18 +37,23 @@ export class Mariadb implements AsyncDisposable {
   static async start(options: readonly string[] = []): Promise<Mariadb> {
     const directory = Deno.makeTempDirSync({ prefix: "mariadb-" });
     const server = new Mariadb(directory, options);
-    // A server that starts deletes all temporary tables that it finds, also those of others.
-    Deno.mkdirSync(server.#temporary);
-    await run("mariadb-install-db", [
-      "--no-defaults",
-      "--user=root",
-      `--datadir=${directory}/data`,
-      `--tmpdir=${server.#temporary}`,
-      "--auth-root-authentication-method=normal",
-      "--skip-test-db",
-    ]);
-    await server.restart();
-    return server;
+    try {
+      // A server that starts deletes all temporary tables that it finds, also those of others.
+      Deno.mkdirSync(server.#temporary);
+      await run("mariadb-install-db", [
+        "--no-defaults",
+        "--user=root",
+        `--datadir=${directory}/data`,
+        `--tmpdir=${server.#temporary}`,
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+      ]);
+      await server.restart();
+      return server;
+    } catch (error) {
+      await server[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   get #temporary(): string {
