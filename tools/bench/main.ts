@@ -12,7 +12,14 @@ import { type Options, parseOptions } from "./options.ts";
 import { REVISIONS_PER_OBJECT, runPack } from "./pack.ts";
 import { BenchError } from "./processes.ts";
 import { type Group, heading, restLines, scenarioLines, summarize } from "./report.ts";
-import { AT_REST, NOTHING_PROMISED, PACK, type Scenario, SCENARIOS } from "./scenarios.ts";
+import {
+  AT_REST,
+  NOTHING_PROMISED,
+  PACK,
+  type Scenario,
+  SCENARIOS,
+  targetsOnServer,
+} from "./scenarios.ts";
 
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** The exit status of a program that was interrupted. */
@@ -40,7 +47,9 @@ class Bench {
     console.log(heading());
     for (const scenario of SCENARIOS.filter(({ name }) => chosen.includes(name))) {
       const sides = this.#sides(scenario, await this.#clusters(scenario));
-      this.#report(scenario.name, scenario, await runScenario(scenario, sides, pace));
+      const targets = this.#options.mysql === null ? scenario.targets : targetsOnServer(scenario);
+      const group = { title: scenario.title, targets };
+      this.#report(scenario.name, group, await runScenario(scenario, sides, pace));
     }
     if (chosen.includes(PACK)) await this.#pack();
     if (chosen.includes(AT_REST)) {

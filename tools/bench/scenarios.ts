@@ -133,6 +133,21 @@ export const AT_REST = "at-rest";
 /** All that can be chosen, in the order in which it is measured. */
 export const NAMES: readonly string[] = [...SCENARIOS.map(({ name }) => name), PACK, AT_REST];
 
+/** What is promised where both keep objects on the same database server, by either client. */
+const ON_SERVER: ReadonlyMap<string, number> = new Map([
+  ["commit-1", 1.5],
+  ["commit-8", 1.5],
+  ["commit-500", 2],
+  ["load-1", 1],
+  ["load-8", 1],
+]);
+
+/** A scenario's targets on a database server. */
+export function targetsOnServer({ name }: Scenario): Targets {
+  const target = ON_SERVER.get(name) ?? null;
+  return { python: target, typescript: target };
+}
+
 /** What begins with an empty database. */
 export const NAMES_OF_EMPTY: readonly string[] = [
   ...SCENARIOS.filter(({ database }) => database === "shared").map(({ name }) => name),
