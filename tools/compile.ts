@@ -30,6 +30,8 @@ async function main(): Promise<number> {
       // What a thread runs is imported by nobody.
       "--include",
       "nodes/host/checkpoint_worker.ts",
+      "--include",
+      "nodes/host/deflate_worker.ts",
       "--output",
       `${root}dist/neo`,
       "tools/neo.ts",

@@ -221,6 +221,22 @@ export interface FileLock {
   release(): void;
 }
 
+/** Data that were compressed, if that made them smaller. */
+export interface Deflated {
+  readonly compression: boolean;
+  /** SHA-1 of `data`. */
+  readonly checksum: Uint8Array;
+  readonly data: Uint8Array;
+}
+
+/** Compresses in another thread. */
+export interface Deflater {
+  /** Compresses what gets smaller by it, in the order of the calls. */
+  deflate(data: readonly Uint8Array[]): Promise<Deflated[]>;
+  /** Ends the thread. What is under way never comes. */
+  close(): void;
+}
+
 /** A database of a MySQL or MariaDB server on this machine, and who we are there. */
 export interface SqlServerAddress {
   /** The user of this process where null. */
@@ -275,6 +291,8 @@ export interface NodeHost extends ClientHost {
   openDatabase(path: string): { readonly database: SqlDatabase; readonly device: string };
   /** Files of other stores. */
   readonly files: FileSystem;
+  /** Starts a thread that compresses, at zlib's usual level where it is null. */
+  startDeflater(level: number | null): Deflater;
   /**
    * Opens a session with a database server. Rejects with a DatabaseLostError when it can't be
    * reached, and with another DatabaseError when it refuses us.

@@ -2,6 +2,7 @@
 
 import { hostname } from "node:os";
 import { createClientHost } from "./client.ts";
+import { startDeflater } from "./deflater.ts";
 import { readTextFile, writeTextFile } from "./files.ts";
 import type { LogSink, NodeHost } from "./host.ts";
 import { connectMysql, diskOf } from "./mysql.ts";
@@ -30,6 +31,7 @@ export function createNodeHost({ log }: NodeHostOptions): NodeHost {
     connectDatabase: connectMysql,
     diskOf,
     files: fileSystem,
+    startDeflater,
     onSignal,
   };
 }

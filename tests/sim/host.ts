@@ -169,6 +169,10 @@ export class SimulatedHost implements NodeHost, NetworkUser {
     lock: () => null,
   };
 
+  startDeflater(): never {
+    throw new FileError("there is nothing to compress in this world");
+  }
+
   onSignal(names: readonly SignalName[], callback: (name: SignalName) => void): SignalSubscription {
     const subscription = { names, callback };
     this.#subscriptions.add(subscription);

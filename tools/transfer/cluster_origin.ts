@@ -9,6 +9,8 @@ import type { NewRecord, Origin, Transferred } from "./transaction.ts";
 /** Objects that are asked for ahead, and the bytes that they may be expected to have. */
 const MAX_AHEAD = 256;
 const MAX_AHEAD_BYTES = 64 << 20;
+/** How much of that is left when more is asked for. */
+const REFILL = 0.5;
 
 export interface ClusterRange {
   readonly from: Tid;
@@ -105,14 +107,18 @@ export class ClusterOrigin implements Origin {
     return null;
   }
 
-  /** Waits until there is room for one more. */
+  /**
+   * Waits until there is room for one more. When there is none, it waits for much of it: requests
+   * that are made together travel together.
+   */
   async #room(): Promise<void> {
-    while (
-      this.#queue.length > MAX_AHEAD ||
-      (this.#ahead > 1 && this.#ahead * this.#expectedBytes > MAX_AHEAD_BYTES)
-    ) {
-      await this.#change.promise;
-    }
+    if (!this.#isFull(1)) return;
+    while (this.#isFull(REFILL)) await this.#change.promise;
+  }
+
+  #isFull(part: number): boolean {
+    return this.#queue.length > MAX_AHEAD * part ||
+      (this.#ahead > 1 && this.#ahead * this.#expectedBytes > MAX_AHEAD_BYTES * part);
   }
 
   async #peek(): Promise<Item | null> {

@@ -4,27 +4,28 @@
  * one that the database has whole. What it was cut short in is then there already, and stays.
  */
 
-import { hexId, type Tid } from "../../../codec/ids.ts";
+import { hexId } from "../../../codec/ids.ts";
 import { FileError } from "../../../errors.ts";
-import type { ClientHost } from "../../../host/host.ts";
+import type { NodeHost } from "../../../host/host.ts";
 import { Refusal } from "../../../wire/refusal.ts";
 import type { AddedObject, Backend, BackgroundWork, Slices } from "../backend.ts";
 import { type Eventual, then } from "../eventual.ts";
-import { after, Merged, type SourceRecord } from "./merged.ts";
+import { after, Merged } from "./merged.ts";
 import type { Past } from "./past.ts";
+import { type Piece, prepare } from "./prepared.ts";
 import type { Progress } from "./progress.ts";
 import { Report } from "./report.ts";
-import type { Compression } from "./stored.ts";
 
 /** How long what was imported may stay uncommitted. */
 const COMMIT_INTERVAL_MS = 1000;
 
 export interface ImportOptions {
-  readonly host: ClientHost;
+  readonly host: NodeHost;
   readonly database: Backend;
   readonly past: Past;
   readonly progress: Progress;
-  readonly compression: Compression;
+  /** Whether objects are compressed, or zlib's level. */
+  readonly compression: boolean | number;
 }
 
 export class Import implements BackgroundWork {
@@ -55,30 +56,28 @@ export class Import implements BackgroundWork {
       await this.#import(slices);
     } catch (error) {
       // Nothing is lost: what is not imported goes on being served from where it is.
+      if (this.#isClosed) return;
       if (!(error instanceof FileError || error instanceof Refusal)) throw error;
       host.log.log("ERROR", "importer", `the import has stopped: ${error.message}`);
     }
   }
 
   async #import(slices: Slices): Promise<void> {
-    const { host, database, past, progress } = this.#options;
+    const { host, past, progress, compression } = this.#options;
     const pause = async () => {
       if (slices.isDue) await slices.pause();
     };
     const merged = await Merged.open(past.sources, after(progress.importedTid), pause);
     const report = new Report(host, past, merged.position);
-    let committedMs = host.monotonic();
-    // Only of the first transaction may there be something already.
-    for (let isNew = false; merged.tid !== null; merged.advance(), isNew = true) {
-      if (!await this.#transaction(merged, merged.tid, { slices, report, isNew })) return;
-      progress.importedTid = merged.tid;
-      const now = host.monotonic();
-      report.tell(now, merged.position);
-      if (now - committedMs < COMMIT_INTERVAL_MS || this.#isCommitting) continue;
-      this.#commit();
-      committedMs = now;
+    const level = typeof compression === "number" ? compression : null;
+    const deflater = compression === false ? null : host.startDeflater(level);
+    try {
+      const pieces = prepare({ merged, past, deflater });
+      if (!await this.#store(pieces, { slices, report })) return;
+    } finally {
+      deflater?.close();
     }
-    await database.commit();
+    await this.#options.database.commit();
     progress.isOver = true;
     report.end(host.monotonic());
     host.log.log(
@@ -89,45 +88,52 @@ export class Import implements BackgroundWork {
     );
   }
 
+  /** Stores everything. Resolves to false when it has to end before. */
+  async #store(
+    pieces: AsyncIterable<Piece>,
+    { slices, report }: { readonly slices: Slices; readonly report: Report },
+  ): Promise<boolean> {
+    const { host, database: { replica }, progress } = this.#options;
+    let committedMs = host.monotonic();
+    // Only of the first transaction may there be something already.
+    let isNew = false;
+    for await (const { tid, objects, end } of pieces) {
+      for (const object of objects) {
+        if (this.#isClosed) return false;
+        const added = this.#add({ ...object, tid, isNew });
+        if (added instanceof Promise) await added;
+        report.objects++;
+        if (slices.isDue && !await slices.pause()) return false;
+      }
+      if (this.#isClosed) return false;
+      if (end === null) continue;
+      replica.addTransaction({ tid, ttid: tid, ...end.record });
+      progress.importedTid = tid;
+      isNew = true;
+      host.log.log("DEBUG", "importer", `TXN ${hexId(tid)} imported`);
+      const now = host.monotonic();
+      report.tell(now, end.position);
+      if (now - committedMs < COMMIT_INTERVAL_MS || this.#isCommitting) continue;
+      this.#commit();
+      committedMs = now;
+    }
+    return true;
+  }
+
   /** Commits while the import goes on: the disk may be slow. The backend tells of failures. */
   #commit(): void {
     this.#isCommitting = true;
     this.#options.database.commit().catch(() => {}).finally(() => this.#isCommitting = false);
   }
 
-  /** Copies a transaction. Resolves to false when the import must end before it is whole. */
-  async #transaction(
-    merged: Merged,
-    tid: Tid,
-    { slices, report, isNew }: {
-      readonly slices: Slices;
-      readonly report: Report;
-      readonly isNew: boolean;
-    },
-  ): Promise<boolean> {
-    const { host, database: { replica } } = this.#options;
-    const records = merged.records();
-    for (const [oid, record] of records) {
-      const added = this.#object({ oid, tid, isNew }, record);
-      if (added instanceof Promise) await added;
-      report.objects++;
-      if (slices.isDue && !await slices.pause()) return false;
-      if (this.#isClosed) return false;
-    }
-    replica.addTransaction({ tid, ttid: tid, ...merged.metadata([...records.keys()]) });
-    host.log.log("DEBUG", "importer", `TXN ${hexId(tid)} imported (${records.size} objects)`);
-    return true;
-  }
-
-  #object(key: Pick<AddedObject, "oid" | "tid" | "isNew">, found: SourceRecord): Eventual<void> {
-    const { database: { objects, replica }, past, compression } = this.#options;
-    const value = past.value(found, compression);
-    const valueTid = past.valueTid(found);
-    if (valueTid === null) return replica.addObject({ ...key, value, valueTid });
+  #add(object: AddedObject): Eventual<void> {
+    const { database: { objects, replica } } = this.#options;
+    const { oid, valueTid } = object;
+    if (valueTid === null) return replica.addObject(object);
     // What it goes back to may have been packed away.
     return then(
-      objects.has(key.oid, valueTid),
-      (isThere) => replica.addObject({ ...key, value, valueTid: isThere ? valueTid : null }),
+      objects.has(oid, valueTid),
+      (isThere) => replica.addObject(isThere ? object : { ...object, valueTid: null }),
     );
   }
 }

@@ -6,10 +6,10 @@
 import { type Oid, oid, partitionOf, type Tid, ZERO_TID } from "../../../codec/ids.ts";
 import type { RecordHeader } from "../../../filestorage/format.ts";
 import type { Pause } from "../../../filestorage/reader.ts";
-import type { ObjectRecord, StoredData, TransactionRecord } from "../backend.ts";
+import { checksumOf } from "../../checksum.ts";
+import type { ObjectRecord, TransactionRecord } from "../backend.ts";
 import { after, Merged, type SourceRecord } from "./merged.ts";
 import type { Source } from "./source.ts";
-import { type Compression, storedFrom } from "./stored.ts";
 
 export class Past {
   readonly sources: readonly Source[];
@@ -50,9 +50,9 @@ export class Past {
   }
 
   /** The data of a revision; null for a deletion. */
-  value({ source, record }: SourceRecord, compression: Compression): StoredData | null {
+  data({ source, record }: SourceRecord): Uint8Array | null {
     const data = source.reader.data(record);
-    return data === null ? null : storedFrom(source.moved(data, record), compression);
+    return data === null ? null : source.moved(data, record);
   }
 
   /** The revision whose data a revision takes; null where it has its own. */
@@ -65,10 +65,11 @@ export class Past {
 
   /** A revision as readers get it. */
   object(found: SourceRecord, nextTid: Tid | null): ObjectRecord {
+    const data = this.data(found);
     return {
       tid: found.record.tid,
       nextTid,
-      value: this.value(found, false),
+      value: data === null ? null : { compression: false, checksum: checksumOf(data), data },
       valueTid: this.valueTid(found),
     };
   }
