@@ -135,11 +135,13 @@ export class FaultInjector {
   #wait({ low, high }: { readonly low: number; readonly high: number }, signal?: AbortSignal) {
     const ms = this.random.between(low, high);
     return new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      signal?.addEventListener("abort", () => {
+      const end = () => {
         clearTimeout(timer);
+        signal?.removeEventListener("abort", end);
         resolve();
-      }, { once: true });
+      };
+      const timer = setTimeout(end, ms);
+      signal?.addEventListener("abort", end);
     });
   }
 

@@ -59,7 +59,7 @@ export const SPEC: CommandSpec = {
     {
       flags: "--seed <number>",
       kind: "integer",
-      help: "draws the same faults and the same work again; any where absent",
+      help: "draws the same numbers for faults and work again; any where absent",
     },
     { flags: "--time <seconds>", kind: "integer", help: "how long faults happen", default: "60" },
     { flags: "--masters <count>", kind: "integer", help: "master nodes", default: "3" },
@@ -157,7 +157,7 @@ function namesOf<T extends string>(
   });
 }
 
-/** The command that does the same again: what processes do at which instant is not up to it. */
+/** The command that draws the same again: what processes do at which instant is not up to it. */
 export function replayCommand(options: StressOptions): string {
   const { seed, time, masters, storages, replicas, partitions, clients } = options;
   const counts = { seed, time, masters, storages, replicas, partitions, clients };
