@@ -27,17 +27,9 @@ import type { UpstreamCluster } from "./backup/upstream.ts";
 import { Ids } from "./ids.ts";
 import { type KnownNode, Nodes } from "./nodes.ts";
 import type { Phase } from "./phase.ts";
+import type { Challenger } from "./role.ts";
 import { MasterTable } from "./table/master_table.ts";
 import { Turn } from "./turn.ts";
-
-/** A master that plays primary as well, and wants this one to be secondary to it. */
-export interface Challenger {
-  readonly address: Address;
-  /** When it began to play primary, in Unix seconds. */
-  readonly since: number;
-  /** Where it waits for its answer: there is none when this master gives way. */
-  readonly connection: Connection;
-}
 
 export interface PrimaryOptions {
   readonly host: ClientHost;
@@ -85,6 +77,8 @@ export class Primary {
   readonly self: KnownNode;
   /** Whether an admin said that an operational part of the storages is enough to start. */
   startupAllowed = false;
+  /** Whether there is a database: none is created any more because some storages are blank. */
+  hasSeenTable = false;
   /**
    * The version of the table that was in force when operation ended: with this one or a later one,
    * an operational part is enough to go on. An older one may lack commits. Null for none.

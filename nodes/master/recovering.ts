@@ -63,6 +63,7 @@ export class Recovering extends Phase {
 
   override begin(): void {
     const { table, nodes } = this.#primary;
+    if (table.filled) this.#primary.hasSeenTable = true;
     table.clear();
     this.#primary.progress = null;
     this.#primary.truncateTid = null;

@@ -37,3 +37,12 @@ export interface Elected {
   /** A connection on which it has just accepted this master, and the id that it gave; or null. */
   readonly accepted: { readonly connection: Connection; readonly nid: Nid } | null;
 }
+
+/** A master that plays primary as well, and wants this one to be secondary to it. */
+export interface Challenger {
+  readonly address: Address;
+  /** When it began to play primary, in Unix seconds. */
+  readonly since: number;
+  /** Where it waits for its answer: there is none when this master gives way. */
+  readonly connection: Connection;
+}

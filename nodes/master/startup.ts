@@ -22,7 +22,8 @@ export function storagesToStart(
   const { table, nodes, startupAllowed, resumableFrom, truncateTid } = primary;
   const connected = [...nodes.identified("STORAGE")];
   if (!table.filled) {
-    const needed = startupAllowed ? 1 : primary.options.autostart ?? Infinity;
+    const autostart = primary.hasSeenTable ? null : primary.options.autostart;
+    const needed = startupAllowed ? 1 : autostart ?? Infinity;
     return connected.length >= Math.max(needed, 1) ? connected : null;
   }
   const hasData = (nid: Nid) => {

@@ -11,21 +11,22 @@ import { type Client, openClient } from "../../nodes/client/client.ts";
 import type { ClientOptions } from "../../nodes/client/options.ts";
 import { Endpoint } from "../../nodes/cluster/endpoint.ts";
 import type { NodeOptions, RunningNode } from "../../nodes/cluster/node.ts";
-import { type Nid, nid as asNid } from "../../nodes/codec/ids.ts";
 import type { RequestType } from "../../nodes/codec/packet.ts";
 import { NeoError } from "../../nodes/errors.ts";
 import type { Address, NodeHost, SqlRow } from "../../nodes/host/host.ts";
 import { startMaster } from "../../nodes/master/node.ts";
 import { startStorage } from "../../nodes/storage/node.ts";
+import { Layout } from "./layout.ts";
+import { DATABASE, rowsOn } from "./stopped.ts";
 import { SimulatedWorld } from "./world.ts";
 
 const CLUSTER = "simulated";
-/** Where storages have their databases. */
-export const DATABASE = "/neo.sqlite";
+/** What the names of a backup's machines begin with. */
+const BACKUP_PREFIX = "backup-";
 const MASTER_PORT = 10_000;
 const STORAGE_PORT = 20_000;
 const ADMIN_PORT = 9_999;
-/** The pause between two looks at something that tells nobody of its changes. */
+/** The pause between two looks. */
 const LOOK_MS = 200;
 /** How long it may take until the admin has heard of what happened last. */
 const NEWS_MS = 500;
@@ -36,6 +37,8 @@ const ANSWER_LIMIT_MS = 10_000;
 
 export interface SimulatedClusterOptions {
   readonly seed: number;
+  /** The cluster that this one can be a backup of; it lives in the same world. */
+  readonly upstream?: SimulatedCluster;
   /** One where absent. */
   readonly masters?: number;
   readonly storages: number;
@@ -47,17 +50,21 @@ export class SimulatedCluster {
   readonly world: SimulatedWorld;
   readonly #options: SimulatedClusterOptions;
   readonly #nodes = new Map<string, RunningNode>();
-  /** The hosts of all nodes that the cluster should have. */
-  readonly #names = new Set<string>();
-  #storages: number;
+  readonly #layout: Layout;
+  readonly #prefix: string;
+  #isCreated = false;
 
   private constructor(options: SimulatedClusterOptions) {
+    const { upstream, seed, storages, masters = 1 } = options;
     this.#options = options;
-    this.#storages = options.storages;
-    this.world = new SimulatedWorld(options.seed);
-    for (const name of this.masterNames) this.#names.add(name);
-    this.#names.add("admin");
-    for (let number = 1; number <= options.storages; number++) this.#names.add(storageName(number));
+    this.#prefix = upstream === undefined ? "" : BACKUP_PREFIX;
+    this.#layout = new Layout({ prefix: this.#prefix, masters, storages });
+    this.world = upstream?.world ?? new SimulatedWorld(seed);
+  }
+
+  /** The cluster's name. */
+  get name(): string {
+    return `${this.#prefix}${CLUSTER}`;
   }
 
   /** Starts all nodes, and waits until the cluster is running and each cell is complete. */
@@ -66,45 +73,37 @@ export class SimulatedCluster {
     for (const name of cluster.names) await cluster.world.run(cluster.launch(name));
     await cluster.untilState("RUNNING");
     await cluster.untilComplete();
+    cluster.#isCreated = true;
     return cluster;
   }
 
   /** The hosts of all nodes that the cluster should have. */
   get names(): readonly string[] {
-    return [...this.#names];
+    return this.#layout.names;
   }
 
-  /** The hosts of the masters; the first is `master`. */
   get masterNames(): readonly string[] {
-    const { masters = 1 } = this.#options;
-    return Array.from({ length: masters }, (_, at) => at === 0 ? "master" : `master${at + 1}`);
+    return this.#layout.masters;
   }
 
-  /** The hosts of the storages. */
   get storageNames(): readonly string[] {
-    return this.names.filter((name) => name.startsWith("storage"));
+    return this.#layout.storages;
   }
 
-  /** Where the first master listens. */
   get master(): Address {
-    return this.#masterAt("master");
+    return this.#at(this.#layout.master, MASTER_PORT);
   }
 
-  #masterAt(name: string): Address {
-    return { host: this.world.host(name).ip, port: MASTER_PORT };
+  #at(name: string, port: number): Address {
+    return { host: this.world.host(name).ip, port };
   }
 
   get admin(): Address {
-    return { host: this.world.host("admin").ip, port: ADMIN_PORT };
+    return this.#at(this.#layout.admin, ADMIN_PORT);
   }
 
-  /** Where a storage listens, by its number. */
   storage(number: number): Address {
-    return this.#storageAt(storageName(number));
-  }
-
-  #storageAt(name: string): Address {
-    return { host: this.world.host(name).ip, port: STORAGE_PORT };
+    return this.#at(this.#layout.storage(number), STORAGE_PORT);
   }
 
   /** Whether a node was started and has not ended since. */
@@ -113,29 +112,22 @@ export class SimulatedCluster {
   }
 
   async startMaster(): Promise<void> {
-    await this.world.run(this.launch("master"));
+    await this.world.run(this.launch(this.#layout.master));
   }
 
-  async startAdmin(): Promise<void> {
-    await this.world.run(this.launch("admin"));
-  }
-
-  /** Starts a storage by its number, on the database that it had before. */
   async startStorage(number: number): Promise<void> {
-    await this.world.run(this.launch(storageName(number)));
+    await this.world.run(this.launch(this.#layout.storage(number)));
   }
 
   /** Makes room for one more storage. Returns the name of its host. */
   addStorage(): string {
-    const name = storageName(++this.#storages);
-    this.#names.add(name);
-    return name;
+    return this.#layout.addStorage();
   }
 
   /** A storage is gone for good, with its disk; the cluster has to do without it. */
   destroy(name: string): void {
     this.#nodes.delete(name);
-    this.#names.delete(name);
+    this.#layout.remove(name);
     this.world.destroy(name);
   }
 
@@ -167,13 +159,17 @@ export class SimulatedCluster {
 
   #starting(name: string, host: NodeHost): Promise<RunningNode> {
     const { partitions, replicas, storages } = this.#options;
-    if (name === "admin") return startAdmin(host, this.#nodeOptions(this.admin));
+    if (name === this.#layout.admin) return startAdmin(host, this.#nodeOptions(this.admin));
     if (this.masterNames.includes(name)) {
-      const options = { partitions, replicas, autostart: storages, upstream: null };
-      return startMaster(host, { ...this.#nodeOptions(this.#masterAt(name)), ...options });
+      const original = this.#options.upstream;
+      const upstream = original === undefined ? null : original.#address();
+      // Nobody wants another database, however many blank storages come first.
+      const autostart = this.#isCreated ? null : storages;
+      const options = { partitions, replicas, autostart, upstream };
+      return startMaster(host, { ...this.#nodeOptions(this.#at(name, MASTER_PORT)), ...options });
     }
     return startStorage(host, {
-      ...this.#nodeOptions(this.#storageAt(name)),
+      ...this.#nodeOptions(this.#at(name, STORAGE_PORT)),
       database: { adapter: "SQLite", path: DATABASE },
       dedup: false,
       dropPartitions: false,
@@ -182,7 +178,7 @@ export class SimulatedCluster {
 
   #nodeOptions(bind: Address): NodeOptions {
     return {
-      cluster: CLUSTER,
+      cluster: this.name,
       masters: this.#masters(),
       bind,
       tls: null,
@@ -191,8 +187,12 @@ export class SimulatedCluster {
     };
   }
 
+  #address() {
+    return { cluster: this.name, masters: this.#masters() };
+  }
+
   #masters(): Address[] {
-    return this.masterNames.map((name) => this.#masterAt(name));
+    return this.masterNames.map((name) => this.#at(name, MASTER_PORT));
   }
 
   /** Opens a client on a host of its own. */
@@ -204,7 +204,7 @@ export class SimulatedCluster {
 
   /** Opens a client, while the world goes on. */
   open(name: string, options: ClientOptions = {}): Promise<Client> {
-    const cluster = { cluster: CLUSTER, masters: this.#masters(), tls: null };
+    const cluster = { ...this.#address(), tls: null };
     return openClient(this.world.host(name), { ...options, ...cluster });
   }
 
@@ -216,7 +216,7 @@ export class SimulatedCluster {
 
   /** Asks the admin something, as neoctl does. */
   async control<T, A>(type: RequestType<T, A, Codecs>, packet: T): Promise<A> {
-    const host = this.world.host("ctl");
+    const host = this.world.host(this.#layout.control);
     const endpoint = new Endpoint({ host, network: host.network(null), fatal: () => {} });
     const connection = await endpoint.dial(this.admin, "A");
     try {
@@ -250,12 +250,10 @@ export class SimulatedCluster {
     return (await this.ask(p.AskClusterState, {}))?.state;
   }
 
-  /** Waits until the cluster is in a state. */
   async untilState(state: p.ClusterState): Promise<void> {
     await this.world.run(this.comeTo(async () => await this.state() === state));
   }
 
-  /** Waits until each storage has all cells that it should have, complete. */
   async untilComplete(): Promise<void> {
     await this.world.runFor(NEWS_MS);
     await this.world.run(this.comeTo(() => this.isComplete()));
@@ -283,35 +281,17 @@ export class SimulatedCluster {
   async stop(): Promise<void> {
     const running = new Map(this.#nodes);
     await this.world.run(this.ask(SetClusterState, { state: "STOPPING" }));
-    const ends = [...running].filter(([name]) => name !== "admin").map(([, node]) => node.ended);
+    const ends = [...running].filter(([name]) => name !== this.#layout.admin).map(([, node]) =>
+      node.ended
+    );
     await this.world.run(Promise.all(ends));
-    await this.world.run(Promise.all([running.get("admin")?.stop()]));
+    await this.world.run(Promise.all([running.get(this.#layout.admin)?.stop()]));
   }
 
   /** Rows of a stopped storage's database. */
   rows(storage: number, sql: string): SqlRow[] {
-    return this.rowsOf(storageName(storage), sql);
+    return rowsOn(this.world.host(this.#layout.storage(storage)), sql);
   }
-
-  /** Rows of a stopped storage's database, by the name of its host. */
-  rowsOf(name: string, sql: string): SqlRow[] {
-    const { database } = this.world.host(name).openDatabase(DATABASE);
-    const rows = database.prepare(sql).all();
-    database.close();
-    return rows;
-  }
-
-  /** The id of a stopped storage; null for one that was never given any. */
-  nidOf(name: string): Nid | null {
-    const tables = "SELECT name FROM sqlite_master WHERE name = 'config'";
-    if (this.rowsOf(name, tables).length === 0) return null;
-    const [row] = this.rowsOf(name, "SELECT value FROM config WHERE name = 'nid'");
-    return row === undefined ? null : asNid(Number(row.value));
-  }
-}
-
-function storageName(number: number): string {
-  return `storage${number}`;
 }
 
 function isComplete({ cells }: p.Row, copies: number): boolean {

@@ -22,8 +22,9 @@ import {
 import { View } from "../../nodes/client/view.ts";
 import { ClientService } from "../../nodes/storage/clients/client_service.ts";
 import { Initialization } from "../../nodes/storage/initialization.ts";
-import { DATABASE, SimulatedCluster } from "./cluster.ts";
+import { SimulatedCluster } from "./cluster.ts";
 import { replace } from "./mutants/plant.ts";
+import { DATABASE } from "./stopped.ts";
 
 Deno.test("a write that no storage has locked is not committed", async () => {
   // So it is when the partition moves, and a slow store finds it gone from where it still was for
@@ -327,5 +328,28 @@ Deno.test("a storage that was killed before it was added can still be added", as
   await world.run(cluster.ask(AddPendingNodes, { nids: [nid] }));
   await world.run(cluster.ask(TweakPartitionTable, { nids: [] }));
   await cluster.untilComplete();
+  await cluster.stop();
+});
+
+Deno.test("no new database is made of a new storage while the old ones are away", async () => {
+  const cluster = await SimulatedCluster.start({
+    seed: 1,
+    storages: 1,
+    partitions: 1,
+    replicas: 0,
+  });
+  const { world } = cluster;
+  const client = await cluster.client("client1");
+  const [oid] = await world.run(fill(client, 1)) ?? [];
+  assert.ok(oid !== undefined);
+  cluster.crash("storage1");
+  await world.runFor(1000);
+  await world.run(cluster.launch(cluster.addStorage()));
+  await world.runFor(3000);
+  assert.equal(await world.run(cluster.state()), "RECOVERING");
+  await cluster.startStorage(1);
+  await cluster.untilState("RUNNING");
+  assert.deepEqual([...(await world.run(client.load(oid)))?.data ?? []], [0]);
+  await client.close();
   await cluster.stop();
 });

@@ -19,6 +19,7 @@ const schema = z.object({
   workload: z.enum(WORKLOAD_NAMES).optional(),
   faults: z.enum(FAULTS).optional(),
   finale: z.enum(FINALES).optional(),
+  backups: count,
   masters: count,
   storages: count,
   partitions: count,

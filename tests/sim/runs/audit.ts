@@ -2,8 +2,15 @@
 
 import { hexId, type Oid, type Tid } from "../../../nodes/codec/ids.ts";
 import { CreationUndoneError, NotFoundError } from "../../../nodes/client/errors.ts";
+import type { Client } from "../../../nodes/client/client.ts";
 import type { RecordedClient } from "../workloads/recorded_client.ts";
-import type { Acknowledged } from "../workloads/recorder.ts";
+import type { Acknowledged, Recorder } from "../workloads/recorder.ts";
+
+/** Who looks, and what there should be. */
+export interface Auditor {
+  readonly client: Client;
+  readonly recorder: Recorder;
+}
 
 /** Throws when something that was acknowledged is not there byte for byte. */
 export async function audit(auditor: RecordedClient): Promise<void> {
@@ -20,7 +27,7 @@ export async function audit(auditor: RecordedClient): Promise<void> {
 
 /** Throws when something of these transactions is not there byte for byte. */
 export async function auditAcknowledged(
-  auditor: RecordedClient,
+  auditor: Auditor,
   acknowledged: readonly Acknowledged[],
 ): Promise<void> {
   const { packTid, uncertain } = auditor.recorder;
@@ -52,7 +59,7 @@ function replacedBefore(acknowledged: readonly Acknowledged[], limit: Tid): Map<
 
 /** Goes through the whole history, in its order. Returns the tids. */
 export async function list(
-  { client }: RecordedClient,
+  { client }: Auditor,
   found: (oid: Oid, tid: Tid, data: Uint8Array | null) => void,
 ): Promise<ReadonlySet<Tid>> {
   const seen = new Set<Tid>();
@@ -69,7 +76,7 @@ export async function list(
 
 /** The data of a revision: null for a deletion, undefined where there is none. */
 async function dataAt(
-  { client }: RecordedClient,
+  { client }: Auditor,
   oid: Oid,
   tid: Tid,
 ): Promise<Uint8Array | null | undefined> {

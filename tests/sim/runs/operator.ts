@@ -57,7 +57,7 @@ async function lookAfter(cluster: SimulatedCluster, { gone }: Knowledge): Promis
     // All that can come are there.
     await cluster.ask(SetClusterState, { state: "VERIFYING" });
   }
-  if (state !== "RUNNING") return;
+  if (state !== "RUNNING" && state !== "BACKINGUP") return;
   const pending = nodes.flatMap(({ nid, state }) => state === "PENDING" ? nid ?? [] : []);
   if (pending.length > 0) await cluster.ask(AddPendingNodes, { nids: pending });
   await cluster.ask(TweakPartitionTable, { nids: [] });

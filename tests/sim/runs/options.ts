@@ -78,6 +78,8 @@ export interface RunOptions {
   readonly workload: WorkloadName;
   readonly faults: FaultKind;
   readonly finale: FinaleName;
+  /** How many clusters back this one up: none or one. */
+  readonly backups: number;
   readonly masters: number;
   readonly storages: number;
   readonly partitions: number;
@@ -121,6 +123,7 @@ export function optionsOf(seed: number, given: GivenOptions = {}): RunOptions {
     steps: pick([2, 3, 4]),
     cacheBytes: pick([0, 2000, 20 << 20]),
     pauseMs: pick([0, 1, 10, 100]),
+    backups: pick([0, 0, 0, 0, 1]),
     ...given,
   };
 }

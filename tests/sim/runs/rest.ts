@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { type Nid, type Tid, ZERO_TID } from "../../../nodes/codec/ids.ts";
 import type { SqlRow } from "../../../nodes/host/host.ts";
 import type { SimulatedCluster } from "../cluster.ts";
+import { nidOn, rowsOn } from "../stopped.ts";
 import type { RunOptions } from "./options.ts";
 
 /** How long it may take until storages have heard that clients are gone. */
@@ -26,17 +27,20 @@ export async function assertAtRest(
   await cluster.world.runFor(NEWS_MS);
   await cluster.stop();
   const storages = new Map<Nid | null, string>();
-  for (const name of cluster.storageNames) storages.set(cluster.nidOf(name), name);
+  for (const name of cluster.storageNames) storages.set(nidOn(cluster.world.host(name)), name);
   for (const [partition, { cells }] of rows.entries()) {
     const [first, ...others] = cells.flatMap(({ nid, state }) =>
       state === "UP_TO_DATE" ? storages.get(nid) ?? [] : []
     );
     assert.ok(first !== undefined, `nobody has partition ${partition}`);
     const contents = (name: string) => [
-      ...cluster.rowsOf(name, TRANSACTIONS.replace("$", String(partition))).map(rowText),
-      ...needed(cluster.rowsOf(name, OBJECTS.replace("$", String(partition))), packTid).map(
+      ...rowsOn(cluster.world.host(name), TRANSACTIONS.replace("$", String(partition))).map(
         rowText,
       ),
+      ...needed(rowsOn(cluster.world.host(name), OBJECTS.replace("$", String(partition))), packTid)
+        .map(
+          rowText,
+        ),
     ];
     const expected = new Set(contents(first));
     for (const other of others) {
@@ -92,11 +96,15 @@ function needed(rows: readonly SqlRow[], packTid: Tid): readonly SqlRow[] {
 
 function assertNothingLeft(cluster: SimulatedCluster, name: string, { faults }: RunOptions): void {
   for (const table of ["tobj", "ttrans"]) {
-    assert.deepEqual(cluster.rowsOf(name, `SELECT * FROM ${table}`), [], `${table} at rest`);
+    assert.deepEqual(
+      rowsOn(cluster.world.host(name), `SELECT * FROM ${table}`),
+      [],
+      `${table} at rest`,
+    );
   }
   // Data that were stored and not voted are orphans when the storage dies.
   if (faults !== "none" && faults !== "client") return;
   const orphans = "SELECT id FROM data WHERE id NOT IN " +
     "(SELECT data_id FROM obj WHERE data_id IS NOT NULL)";
-  assert.deepEqual(cluster.rowsOf(name, orphans), [], `orphans of ${name}`);
+  assert.deepEqual(rowsOn(cluster.world.host(name), orphans), [], `orphans of ${name}`);
 }

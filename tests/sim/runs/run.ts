@@ -12,7 +12,9 @@ import { RecordedClient } from "../workloads/recorded_client.ts";
 import { Recorder } from "../workloads/recorder.ts";
 import type { Workload } from "../workloads/workload.ts";
 import { audit } from "./audit.ts";
-import { injectFaults } from "./faults/inject.ts";
+import { Backup } from "./backup.ts";
+import type { FaultOptions } from "./faults/fault.ts";
+import { disturbBackup, injectFaults } from "./faults/inject.ts";
 import { loseDisks, truncate } from "./finales.ts";
 import { recover } from "./operator.ts";
 import { type RunOptions, workloadOf } from "./options.ts";
@@ -32,6 +34,9 @@ const MAX_PATIENCE_MS = 30;
 const SHOWN_VIOLATIONS = 10;
 const SHOWN_FAULTS = 20;
 
+/** What a master of the cluster itself says when it loses a storage. */
+const LOST_STORAGE = /^[\d.]+ master\d* \w+ master: lost S/;
+
 /** What happened in a run, in numbers. */
 export type RunCounts = Readonly<Record<string, number>>;
 
@@ -46,6 +51,7 @@ export async function play(
   const cluster = await SimulatedCluster.start(options);
   const run = new Run(cluster, options);
   try {
+    await run.prepare();
     await run.work();
     await run.check();
   } catch (error) {
@@ -68,6 +74,7 @@ export class Run {
   readonly #workers: Workers;
   readonly #faults: string[] = [];
   readonly #counts = new Map<string, number>();
+  #backup: Backup | null = null;
   #opened = 0;
 
   constructor(cluster: SimulatedCluster, options: RunOptions) {
@@ -134,6 +141,12 @@ export class Run {
     return client;
   }
 
+  /** Lets a backup follow, where there is to be one. */
+  async prepare(): Promise<void> {
+    const { backups, partitions } = this.options;
+    if (backups > 0) this.#backup = await Backup.start(this.cluster, partitions);
+  }
+
   /** Lets clients work and faults happen until all is done. */
   async work(): Promise<void> {
     const { clients, workers } = this.options;
@@ -145,7 +158,7 @@ export class Run {
       for (let worker = 0; worker < workers; worker++) this.#workers.add(client);
     }
     this.#workers.work();
-    await world.run(injectFaults(this.options.faults, {
+    const faults: FaultOptions = {
       cluster: this.cluster,
       random: this.random,
       recorder: this.recorder,
@@ -153,7 +166,15 @@ export class Run {
       clients: () => this.#clients,
       replaceClient: (host) => this.#replace(host),
       happens: (kind, where) => this.happens(kind, where),
-    }));
+    };
+    const { faults: kind } = this.options;
+    const tracks = [injectFaults(kind, faults)];
+    if (this.#backup !== null) {
+      const { cluster } = this.#backup;
+      const happens = (kind: string, where: string) => this.happens(`backup: ${kind}`, where);
+      tracks.push(disturbBackup(kind, { ...faults, cluster, clients: () => new Map(), happens }));
+    }
+    await world.run(Promise.all(tracks));
     await this.recover();
   }
 
@@ -184,6 +205,7 @@ export class Run {
     await this.audit();
     const { finale } = this.options;
     if (finale === "lost disks") await loseDisks(this);
+    await this.#backup?.check(this);
     this.#assertIsolation();
     this.#assertNoneLost();
     if (finale === "truncate") await truncate(this);
@@ -205,7 +227,7 @@ export class Run {
   #assertNoneLost(): void {
     const { faults, finale } = this.options;
     if (!["none", "client", "tweak", "pack"].includes(faults) || finale !== "none") return;
-    const lost = this.cluster.world.eventLog.find((line) => line.includes("master: lost S"));
+    const lost = this.cluster.world.eventLog.find((line) => LOST_STORAGE.test(line));
     if (lost !== undefined) throw new Error(`a storage was lost without a reason: ${lost}`);
   }
 

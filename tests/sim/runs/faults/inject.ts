@@ -32,6 +32,19 @@ const ALL: readonly Fault[] = [
   pack,
 ];
 
+/** What happens to a cluster that nobody but its original writes to. */
+const OF_A_BACKUP: readonly Fault[] = [
+  connection,
+  storage,
+  master,
+  power,
+  tweak,
+  cut,
+  slow,
+  clock,
+  disk,
+];
+
 const FAULTS_OF: Readonly<Record<FaultKind, readonly Fault[]>> = {
   none: [],
   client: [client],
@@ -72,4 +85,10 @@ async function oneAfterTheOther(kinds: readonly Fault[], faults: FaultOptions): 
 async function moment({ cluster: { world }, random, recorder }: FaultOptions): Promise<void> {
   // Clients may have nothing left to do, so that nothing at all would happen.
   await Promise.race([recorder.next(pick(MOMENTS, random)), world.sleep(MOMENT_LIMIT_MS)]);
+}
+
+/** Lets faults happen to a backup. */
+export function disturbBackup(kind: FaultKind, faults: FaultOptions): Promise<void> {
+  if (kind === "none") return Promise.resolve();
+  return oneAfterTheOther(OF_A_BACKUP, faults);
 }
