@@ -146,7 +146,8 @@ testOnServer("nothing that was acknowledged is lost when the server is killed", 
     await server.restart();
     // Whatever was locked can be finished, with its data.
     const rows = await stage.onDisk(
-      "SELECT ttid, value FROM ttrans JOIN tobj ON tobj.tid = ttrans.ttid JOIN data ON id = data_id " +
+      "SELECT ttid, value FROM ttrans JOIN tobj ON tobj.tid = ttrans.ttid " +
+        "JOIN data ON id = data_id " +
         "WHERE ttrans.tid IS NOT NULL UNION ALL " +
         "SELECT tid, value FROM trans JOIN obj USING (tid) JOIN data ON id = data_id",
     );

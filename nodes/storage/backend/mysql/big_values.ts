@@ -61,7 +61,8 @@ export class MysqlBigValues implements BigValues {
       }
       if (at === length) return value;
       throw new DatabaseError(
-        `the database is damaged: expected ${length} bytes from row ${first} of bigdata, found ${at}`,
+        `the database is damaged: expected ${length} bytes from row ${first} of bigdata on, ` +
+          `found ${at}`,
       );
     });
   }
