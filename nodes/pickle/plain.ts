@@ -4,6 +4,7 @@
  */
 
 import { PickleError } from "./errors.ts";
+import { unquoted } from "./literal.ts";
 import { latin1, OP, OpcodeReader } from "./opcodes.ts";
 
 /** A function or a class, by its name. */
@@ -115,7 +116,7 @@ export class PlainLoader {
       case OP.LONG4:
         return littleEndian(raw);
       case OP.STRING:
-        return Uint8Array.from(reader.line().trim().slice(1, -1), (c) => c.charCodeAt(0));
+        return unquoted(reader.line());
       case OP.SHORT_BINSTRING:
       case OP.BINSTRING:
       case OP.SHORT_BINBYTES:
