@@ -3,8 +3,8 @@
  * done in slices, one at a time and in turn for all such tasks, after everything that is ready to
  * run, so that a client never waits for more than one slice, however many tasks there are.
  *
- * What keeps the disk busy is shared in time instead: while clients work, such a task rests for half
- * as long as it has worked, so that most of what clients do finds the disk quiet.
+ * What keeps the disk busy is shared in time instead: while clients work, such a task rests for as
+ * long as it has worked, so that most of what clients do finds the disk quiet.
  */
 
 import { delay } from "../cluster/delay.ts";
@@ -14,7 +14,7 @@ import type { ClientHost } from "../host/host.ts";
 export const SLICE_MS = 2;
 
 /** How long a task rests for each unit of time that it has worked; and at most. */
-const REST_RATIO = 0.5;
+const REST_RATIO = 1;
 const MAX_REST_MS = 500;
 
 export class Background {

@@ -33,7 +33,7 @@ Deno.test("a stint is shared when a client has asked for something meanwhile", (
   assert.equal(background.stint().isShared(), false);
 });
 
-Deno.test("a stint is followed by a rest of half its length, unless that is very long", async () => {
+Deno.test("a stint is followed by a rest of the same length, unless that is very long", async () => {
   const { background, rests, work } = scene();
   const short = background.stint();
   work(30);
@@ -41,7 +41,7 @@ Deno.test("a stint is followed by a rest of half its length, unless that is very
   const long = background.stint();
   work(60_000);
   await long.rest(NEVER);
-  assert.deepEqual(rests, [15, 500]);
+  assert.deepEqual(rests, [30, 500]);
 });
 
 Deno.test("who is not wanted any more does not rest", async () => {
