@@ -15,8 +15,9 @@ import {
 } from "../../nodes/storage/backend/importer/mapping.ts";
 import type { SourceOptions } from "../../nodes/storage/backend/importer/options.ts";
 import { plainFrom } from "../../nodes/storage/backend/importer/stored.ts";
-import { openBackend } from "../../nodes/storage/backend/open.ts";
+import { openBackend, type OwnDatabase } from "../../nodes/storage/backend/open.ts";
 import { Refusal } from "../../nodes/wire/refusal.ts";
+import { Mariadb, NO_MARIADB } from "../support/mariadb.ts";
 import { o, sha1, t } from "./values.ts";
 
 const PARTITIONS = 3;
@@ -36,7 +37,13 @@ class Scene implements AsyncDisposable {
   readonly directory = Deno.makeTempDirSync();
   readonly lines: string[] = [];
   readonly sources: SourceOptions[] = [];
+  /** Where to import to. */
+  readonly database: OwnDatabase;
   #backend: Backend | null = null;
+
+  constructor(database?: OwnDatabase) {
+    this.database = database ?? { adapter: "SQLite", path: `${this.directory}/storage.sqlite` };
+  }
 
   /** Makes a source. */
   source(
@@ -75,7 +82,7 @@ class Scene implements AsyncDisposable {
     const backend = await openBackend(createNodeHost({ log }), {
       adapter: "Importer",
       importer: { sources: this.sources, compress: true, writeBack: false },
-      database: { adapter: "SQLite", path: `${this.directory}/storage.sqlite` },
+      database: this.database,
     }, { cluster: "test", dedup: false, reset: false, failed: () => {} });
     backend.settings.partitions ??= PARTITIONS;
     this.#backend = backend;
@@ -160,9 +167,9 @@ const HISTORY = [
   [50, [0, record("root", 1, 2)], [1, null]],
 ] as const;
 
-Deno.test("the same is served wherever the import is, and after a stop", async () => {
-  await using scene = new Scene().source("root", HISTORY);
-  await scene.open();
+/** Imports in small steps, with stops, on top of which there are commits. */
+async function importInSteps(scene: Scene): Promise<void> {
+  await scene.source("root", HISTORY).open();
   const oids = [0, 1, 2, 3, 9];
   const tids = [5, 10, 20, 25, 30, 40, 50, 60, 70, 80];
   await commit(scene.backend, 60, 1, record("new"));
@@ -180,6 +187,29 @@ Deno.test("the same is served wherever the import is, and after a stop", async (
   await scene.import();
   assert.match(scene.lines.join("\n"), /WARNINGAll data are imported/);
   assert.deepEqual(await view(scene.backend, oids, tids), before);
+}
+
+Deno.test("the same is served wherever the import is, and after a stop", async () => {
+  await using scene = new Scene();
+  await importInSteps(scene);
+});
+
+if (Mariadb.program === undefined) console.error(`imports to MariaDB: ${NO_MARIADB}`);
+
+Deno.test({
+  name: "the same on MariaDB",
+  ignore: Mariadb.program === undefined,
+  async fn() {
+    await using server = await Mariadb.start();
+    await using scene = new Scene(await server.createDatabase("InnoDB"));
+    await importInSteps(scene);
+    const [placement] = decodePlacements(scene.backend.settings.zodb ?? "");
+    assert.ok(placement !== undefined);
+    // The table has room for 255 characters, and is changed for more.
+    scene.backend.settings.zodb = encodePlacements([{ ...placement, name: "x".repeat(300) }]);
+    await scene.close();
+    await assert.rejects(scene.open(), /began with a ZODB x{300}:/);
+  },
 });
 
 Deno.test("several databases become one, transactions with the same tid as well", async () => {
