@@ -26,14 +26,14 @@ const BACKUP_PREFIX = "backup-";
 const MASTER_PORT = 10_000;
 const STORAGE_PORT = 20_000;
 const ADMIN_PORT = 9_999;
-/** The pause between two looks. */
 const LOOK_MS = 200;
-/** How long it may take until the admin has heard of what happened last. */
+/** How long news take to come to the admin. */
 const NEWS_MS = 500;
 /** Virtual time that a cluster may take to come to a state. */
 const WAIT_LIMIT_MS = 120_000;
-/** How long somebody waits for the answer to an order. */
+/** How long somebody waits for an answer, and for all nodes to stop. */
 const ANSWER_LIMIT_MS = 10_000;
+const STOP_LIMIT_MS = 30_000;
 
 export interface SimulatedClusterOptions {
   readonly seed: number;
@@ -195,7 +195,6 @@ export class SimulatedCluster {
     return this.masterNames.map((name) => this.#at(name, MASTER_PORT));
   }
 
-  /** Opens a client on a host of its own. */
   async client(name: string, options: ClientOptions = {}): Promise<Client> {
     const client = await this.world.run(this.open(name, options));
     if (client === undefined) throw new Error(`${name} was not opened`);
@@ -277,15 +276,16 @@ export class SimulatedCluster {
     return rows?.length === partitions && rows.every((row) => isComplete(row, copies));
   }
 
-  /** Stops the cluster in order, and waits until all nodes have ended. */
-  async stop(): Promise<void> {
-    const running = new Map(this.#nodes);
+  /** Stops the cluster in order. Resolves with the hosts of nodes that did not hear of it. */
+  async stop(): Promise<readonly string[]> {
+    const running = [...this.#nodes];
     await this.world.run(this.ask(SetClusterState, { state: "STOPPING" }));
-    const ends = [...running].filter(([name]) => name !== this.#layout.admin).map(([, node]) =>
-      node.ended
-    );
-    await this.world.run(Promise.all(ends));
-    await this.world.run(Promise.all([running.get(this.#layout.admin)?.stop()]));
+    const ends = running.filter(([name]) => name !== this.#layout.admin);
+    const all = Promise.all(ends.map(([, { ended }]) => ended));
+    await this.world.run(Promise.race([all, this.world.sleep(STOP_LIMIT_MS)]));
+    const left = ends.flatMap(([name]) => this.#nodes.has(name) ? name : []);
+    await this.world.run(Promise.all(running.map(([, node]) => node.stop())));
+    return left;
   }
 
   /** Rows of a stopped storage's database. */

@@ -16,7 +16,7 @@ import type { Mutant } from "./plant.ts";
 import { STORAGE_MUTANTS } from "./storage.ts";
 
 /** Seeds in which a planted fault must be noticed. */
-const SEEDS = 50;
+const SEEDS = 100;
 
 /** The first seed in whose run a fault is noticed, and how; null for none. */
 async function firstNoticed({ options, plant }: Mutant): Promise<[number, string] | null> {

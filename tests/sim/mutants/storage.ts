@@ -30,6 +30,17 @@ const POWER = {
   partitions: 5,
 } as const;
 
+/** Commits that take their time while their partitions move. */
+const MOVING = {
+  faults: "tweak",
+  finale: "none",
+  workload: "logs",
+  clients: 8,
+  pauseMs: 100,
+  storages: 2,
+  partitions: 2,
+} as const;
+
 export const STORAGE_MUTANTS: readonly Mutant[] = [
   {
     name: "skips the conflict check",
@@ -211,7 +222,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "does not wait for what is pending before it calls a cell complete",
-    options: { faults: "tweak" },
+    options: MOVING,
     plant: () => replace(CatchingUp, "settle", ({ args: [locks], proceed }) => proceed(locks, [])),
   },
   {

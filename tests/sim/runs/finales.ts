@@ -26,13 +26,17 @@ export async function loseDisks(run: Run): Promise<void> {
     { nodes: [] };
   run.moreWork();
   await world.runFor(random.between(0, 50));
-  for (let left = count; left > 0; left--) {
-    const name = pick(cluster.storageNames, random);
+  // One that the master does not know at the moment has nothing.
+  const nids = new Map(cluster.storageNames.flatMap((name) => {
     const { ip } = world.host(name);
-    const node = nodes.find(({ address }) => address?.host === ip);
-    if (node === undefined || node.nid === null) throw new Error(`nobody knows ${name}`);
+    const nid = nodes.find(({ address }) => address?.host === ip)?.nid;
+    return nid === undefined || nid === null ? [] : [[name, nid]];
+  }));
+  for (let left = Math.min(count, nids.size - 1); left > 0; left--) {
+    const [name, nid] = pick([...nids], random);
+    nids.delete(name);
     run.happens("lost disk", name);
-    run.gone.add(node.nid);
+    run.gone.add(nid);
     cluster.destroy(name);
   }
   await world.runFor(random.between(0, 2000));

@@ -162,6 +162,7 @@ export class Run {
       cluster: this.cluster,
       random: this.random,
       recorder: this.recorder,
+      mayPack: this.#backup === null,
       work: () => this.#workers.work(),
       clients: () => this.#clients,
       replaceClient: (host) => this.#replace(host),

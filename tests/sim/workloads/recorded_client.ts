@@ -127,7 +127,10 @@ export class RecordedClient {
       return await transaction.finish({ signal: impatience.signal });
     } catch (error) {
       if (style !== "curious" || !(error instanceof UnknownOutcomeError)) throw error;
-      return await this.client.outcome(error.ttid);
+      // Who can't be told, since no master is found in time, knows no more than before.
+      return await this.client.outcome(error.ttid).catch(() => {
+        throw error;
+      });
     }
   }
 }

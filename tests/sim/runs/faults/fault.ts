@@ -9,6 +9,11 @@ export interface FaultOptions {
   readonly cluster: SimulatedCluster;
   readonly random: Random;
   readonly recorder: Recorder;
+  /**
+   * Whether packs are possible. A backup that was away may never hear of a deletion that is packed
+   * upstream meanwhile, and its replicas then differ for good.
+   */
+  readonly mayPack: boolean;
   /** Gives all workers more to do, so that there is something to disturb. */
   work(): void;
   /** The clients that live, by their hosts. */

@@ -87,7 +87,7 @@ const repair: Fault = async (faults) => {
 /** What nobody can need any more is packed: nobody looks so far back. */
 export const pack: Fault = async (faults) => {
   const { cluster: { world }, recorder, random, clients, happens } = faults;
-  if (clients().size === 0) return;
+  if (clients().size === 0 || !faults.mayPack) return;
   const client = pick([...clients().values()], random);
   const tid = recorder.packs(new Map([...clients()].map(([name, { client }]) => [name, client])));
   happens("pack", client.name);
