@@ -53,10 +53,10 @@ export async function findPrimary(
   options: PrimarySearchOptions,
   signal?: AbortSignal,
 ): Promise<Primary> {
-  const { host, masters } = options;
+  const { masters } = options;
+  const problems = new Problems(options.host);
   let previous: Address | null = null;
   let hint: Address | null = null;
-  let lastProblem = "";
   for (;;) {
     const address: Address | undefined = hint ?? masters.after(previous);
     if (address === undefined) throw new NetworkError("no master is known: name one at least");
@@ -65,8 +65,31 @@ export async function findPrimary(
     const { primary, next, problem } = await attempt(options, address, signal);
     if (primary !== null) return primary;
     hint = next;
-    if (problem !== lastProblem) host.log.log("WARNING", "primary", problem);
-    lastProblem = problem;
+    problems.found(addressText(address), problem);
+  }
+}
+
+/**
+ * What is wrong with each master. Nodes that start together, and secondary masters, cause problems
+ * that are over at the next attempt: only what stays deserves a warning, and only one.
+ */
+class Problems {
+  readonly #host: ClientHost;
+  readonly #last = new Map<string, { readonly problem: string; isWarned: boolean }>();
+
+  constructor(host: ClientHost) {
+    this.#host = host;
+  }
+
+  found(master: string, problem: string): void {
+    const last = this.#last.get(master);
+    if (last?.problem !== problem) {
+      this.#last.set(master, { problem, isWarned: false });
+      this.#host.log.log("INFO", "primary", problem);
+    } else if (!last.isWarned) {
+      last.isWarned = true;
+      this.#host.log.log("WARNING", "primary", problem);
+    }
   }
 }
 
