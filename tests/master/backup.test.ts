@@ -92,11 +92,13 @@ Deno.test("clients only read, and are told what all storages have", async () => 
 
 Deno.test("who came while much was missing has to come again once it is there", async () => {
   await withBackup(50, async (scene) => {
-    const { cluster, upstream } = scene;
+    const { cluster, upstream, storages } = scene;
     const client = await cluster.client();
     assert.equal((await client.ask(p.AskLastTransaction, {})).tid, ZERO_TID);
-    upstream.commit(60, [4]);
-    await scene.storages[0]?.skipTo(p.Replicate);
+    for (const storage of storages) await storage.drain();
+    const orders = new Orders(storages);
+    upstream.commit(60, [4, 5, 6, 7]);
+    assert.deepEqual(await orders.forAll(), all(`up to 60 from up:${upstream.storage.port}`));
     assert.deepEqual(await client.rest(), []);
     await complete(scene, 60);
     await client.closed();
@@ -115,7 +117,7 @@ Deno.test("who would have to be told of too much has to come again, too", async 
     // All partitions are touched: a storage that is the primary of none gets no order.
     const orders = new Orders(scene.storages);
     upstream.commit(60, Array.from({ length: MAX_UNTOLD_OBJECTS }, (_, at) => at));
-    await orders.forAll();
+    assert.deepEqual(await orders.forAll(), all(`up to 60 from up:${upstream.storage.port}`));
     first.answerNoMore(p.Replicate);
     await complete(scene, 60);
     await client.closed();
