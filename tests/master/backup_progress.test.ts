@@ -207,12 +207,34 @@ Deno.test("a cell becomes readable when it has all that readers know of", () => 
   for (const nid of [S1, S2]) backup.done(nid, 1, 120);
   assert.deepEqual(backup.tids, [120, 120, 110]);
   assert.equal(backup.joins(S2, 110, 110), null);
-  backup.cell(0, S2, "UP_TO_DATE");
   const cell = { nid: S2, offset: 0, tid: tidOf(110) };
+  backup.progress.add(cell);
+  backup.cell(0, S2, "UP_TO_DATE");
   assert.deepEqual(texts(backup.progress.joined(cell)), ["S2: 0 up to 120 from S1"]);
   assert.deepEqual(backup.tids, [120, 110, 110]);
   backup.done(S2, 0, 120);
   assert.deepEqual(backup.tids, [120, 120, 120]);
+});
+
+Deno.test("a cell goes on from upstream when the one that fed it is gone with its coming", () => {
+  const backup = new Case([[S2], [S2]]);
+  backup.cell(0, S2, "FEEDING");
+  backup.cell(0, S1, "OUT_OF_DATE");
+  backup.connected(100);
+  backup.committed(120, 0);
+  backup.done(S2, 0, 120);
+  backup.table.markUpdatable(S1, [0]);
+  assert.equal(backup.joins(S1, 110, 100), null);
+  const cell = { nid: S1, offset: 0, tid: tidOf(110) };
+  const changes = backup.table.setUpToDate(0, S1);
+  assert.deepEqual(changes.map(({ state }) => state), ["UP_TO_DATE", "DISCARDED"]);
+  backup.progress.add(cell);
+  assert.deepEqual(texts(backup.progress.tableChanged()), ["S1: 0 up to 120 from UPSTREAM"]);
+  // A backup that ends now is cut off where this cell ends.
+  assert.deepEqual(backup.tids.slice(0, 2), [110, 110]);
+  assert.deepEqual(texts(backup.progress.joined(cell)), []);
+  assert.deepEqual(backup.done(S1, 0, 120), []);
+  assert.deepEqual(backup.tids.slice(0, 2), [120, 120]);
 });
 
 Deno.test("readers wait no more for a cell whose storage is lost again", () => {

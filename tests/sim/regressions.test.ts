@@ -24,6 +24,8 @@ import { ClientService } from "../../nodes/storage/clients/client_service.ts";
 import { Initialization } from "../../nodes/storage/initialization.ts";
 import { SimulatedCluster } from "./cluster.ts";
 import { replace } from "./mutants/plant.ts";
+import { optionsOf } from "./runs/options.ts";
+import { play } from "./runs/run.ts";
 import { DATABASE } from "./stopped.ts";
 
 Deno.test("a write that no storage has locked is not committed", async () => {
@@ -352,4 +354,9 @@ Deno.test("no new database is made of a new storage while the old ones are away"
   assert.deepEqual([...(await world.run(client.load(oid)))?.data ?? []], [0]);
   await client.close();
   await cluster.stop();
+});
+
+Deno.test("a backup goes on when the only cell that followed is dropped for a new one", async () => {
+  const counts = await play(optionsOf(20055, {}));
+  assert.equal(counts["fault: backup: tweak"], 1);
 });

@@ -120,7 +120,7 @@ export class Progress {
   /**
    * A storage has replicated a cell that can't be read yet. Clients may know of all up to
    * `neededTid`: while the cell lacks some of that, returns the order to go on. When that is null,
-   * the cell is good enough, and {@link joined} may follow.
+   * the cell is good enough, and {@link add} may follow.
    */
   joins({ nid, offset, tid }: ReplicatedCell, neededTid: Tid): Order | null {
     const partition = this.#partitions[offset];
@@ -128,11 +128,19 @@ export class Progress {
     return partition.orderJoining(nid);
   }
 
-  /** A cell that has everything up to `tid` is readable from now on. */
+  /**
+   * A cell that has everything up to `tid` is readable from now on. The table may lose others by
+   * the same change, even all that there were, so this comes before {@link tableChanged}: what
+   * remains has a primary then, and the partition is never taken for one that has nothing.
+   */
+  add({ nid, offset, tid }: ReplicatedCell): void {
+    this.#partitions[offset]?.add(nid, tid);
+  }
+
+  /** All know that a cell is readable that was added: it follows the others from now on. */
   joined({ nid, offset, tid }: ReplicatedCell): Order[] {
     const partition = this.#partitions[offset];
     if (partition === undefined) return [];
-    partition.add(nid, tid);
     const orders = partition.replicated(nid, { tid, lastTid: this.#lastTid });
     const { primary } = partition;
     if (primary !== null) orders.push(...partition.orderSecondaries(partition.tidOf(primary)));

@@ -38,6 +38,8 @@ export function backupStorageReceiver(
       if (table.isUpdatable(offset, nid) && !backup.mayJoin(cell)) return;
       const changes = table.setUpToDate(offset, nid);
       if (changes.length > 0) {
+        // It counts before all others hear of it: cells that only fed this one may be gone then.
+        progress.add(cell);
         primary.tellChanges(changes);
         return backup.replicated(cell, { isNew: true });
       }
