@@ -1,16 +1,14 @@
-/**
- * Plays runs with many seeds: `deno task sim --seeds 1000`, from `--first 1` on, or a single one
- * with `--seed 7`. Options that would follow from the seed can be given as well, such as
- * `--workload ring --faults storage`. `--jobs` says how many are played at the same time; `--log
- * FILE` writes down all that happens in the last one.
- */
+/** Plays runs with many seeds, or a single one: see {@link HELP}. */
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { FAULTS, FINALES, type GivenOptions, WORKLOAD_NAMES } from "./runs/options.ts";
 import { failureText, playSeeds, reportText, textOf } from "./runs/seeds.ts";
 
-const count = z.coerce.number().int().nonnegative().optional();
+const count = z.string()
+  .regex(/^\d{1,15}$/, "expected a whole number, 0 or more")
+  .transform(Number)
+  .optional();
 
 const schema = z.object({
   seeds: count,
@@ -37,16 +35,62 @@ const DEFAULT_SEEDS = 100;
 /** After how many runs it is said how far it is. */
 const PROGRESS_RUNS = 100;
 
-async function main(args: readonly string[]): Promise<number> {
+const HELP = `Plays simulated clusters with faults, and checks all that must hold.
+
+Usage: deno task sim [options]
+
+  --seeds N     how many runs to play (${DEFAULT_SEEDS})
+  --first N     the seed of the first one (1)
+  --seed N      plays only the run of this seed
+  --jobs N      how many are played at the same time (as many as there are cores)
+  --log FILE    writes down all that happens in the last run
+  --help        shows this
+
+What follows from the seed unless it is given:
+
+  --workload NAME   ${WORKLOAD_NAMES.join(", ")}
+  --faults KIND     ${FAULTS.join(", ")}
+  --finale NAME     ${FINALES.join(", ")}
+  --masters N, --storages N, --partitions N, --replicas N, --backups N
+  --clients N, --workers N, --steps N, --cacheBytes N (bytes), --pauseMs N (milliseconds)
+
+Ends with status 0 when all runs passed, 1 when one failed, 2 when an option is wrong.`;
+
+/** The options that were given; null when help is wanted. Throws with one line that says why. */
+function readOptions(args: readonly string[]): z.infer<typeof schema> | null {
   const names = Object.keys(schema.shape);
-  const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
-  const { values } = parseArgs({ args: [...args], options });
+  const strings = Object.fromEntries(names.map((name) => [name, { type: "string" as const }]));
+  const help = { type: "boolean" as const, short: "h" };
+  const { values: { help: isHelp, ...values } } = parseArgs({
+    args: [...args],
+    options: { ...strings, help },
+  });
+  if (isHelp === true) return null;
   const parsed = schema.safeParse(values);
-  if (!parsed.success) {
-    console.error(z.prettifyError(parsed.error));
+  if (parsed.success) return parsed.data;
+  const reasons = parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`);
+  throw new TypeError(reasons.join("; "));
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: ReturnType<typeof readOptions>;
+  try {
+    options = readOptions(args);
+  } catch (error) {
+    // Both parseArgs and the check of values say what is wrong in a TypeError.
+    if (!(error instanceof TypeError)) throw error;
+    console.error(`${error.message.split("\n")[0]} (--help lists the options)`);
     return 2;
   }
-  const { seeds = DEFAULT_SEEDS, seed, first = 1, jobs, log, ...rest } = parsed.data;
+  if (options === null) {
+    console.log(HELP);
+    return 0;
+  }
+  return await playAll(options);
+}
+
+async function playAll(options: z.infer<typeof schema>): Promise<number> {
+  const { seeds = DEFAULT_SEEDS, seed, first = 1, jobs, log, ...rest } = options;
   const given: GivenOptions = Object.fromEntries(
     Object.entries(rest).filter(([, value]) => value !== undefined),
   );
