@@ -84,7 +84,8 @@ async function drop(cluster: Cluster) {
 async function add(cluster: Cluster) {
   assert.equal((await cluster.ctl("add", "S2")).stdout, "Nodes added: S2\n");
   assert.equal((await cluster.ctl("tweak")).code, 0);
-  // Transactions and objects are replicated one after the other, each of some partition first.
+  // Of each partition, transactions come before objects; the first one may have objects only, since
+  // tids say which partition a transaction is in.
   return { status: 1, says: /the database has (transactions|revisions) that the cluster has not/ };
 }
 
