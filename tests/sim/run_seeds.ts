@@ -2,34 +2,46 @@
 
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { messageOf } from "../../tools/files.ts";
 import { FAULTS, FINALES, type GivenOptions, WORKLOAD_NAMES } from "./runs/options.ts";
 import { failureText, playSeeds, reportText, textOf } from "./runs/seeds.ts";
 
-const count = z.string()
-  .regex(/^\d{1,15}$/, "expected a whole number, 0 or more")
-  .transform(Number)
-  .optional();
+/** A whole number of a range, both ends included. */
+const count = (low: number, high: number) =>
+  z.string()
+    .refine(
+      (text) => /^\d+$/.test(text) && Number(text) >= low && Number(text) <= high,
+      `expected a whole number from ${low} to ${high}`,
+    )
+    .transform(Number)
+    .optional();
+
+/** Random numbers begin with 32 bits of a seed: a greater one would be another one's run. */
+const MAX_SEED = 2 ** 31;
 
 const schema = z.object({
-  seeds: count,
-  seed: count,
-  first: count,
+  seeds: count(1, 1_000_000),
+  seed: count(0, MAX_SEED),
+  first: count(0, MAX_SEED),
   workload: z.enum(WORKLOAD_NAMES).optional(),
   faults: z.enum(FAULTS).optional(),
   finale: z.enum(FINALES).optional(),
-  backups: count,
-  masters: count,
-  storages: count,
-  partitions: count,
-  replicas: count,
-  clients: count,
-  workers: count,
-  steps: count,
-  cacheBytes: count,
-  pauseMs: count,
-  jobs: count,
+  backups: count(0, 1),
+  masters: count(1, 7),
+  storages: count(1, 32),
+  partitions: count(1, 1000),
+  replicas: count(0, 7),
+  clients: count(1, 100),
+  workers: count(1, 10),
+  steps: count(1, 1000),
+  cacheBytes: count(0, 2 ** 30),
+  pauseMs: count(0, 10_000),
+  jobs: count(1, 1000),
   log: z.string().optional(),
-}).strict();
+}).strict().refine(
+  ({ seed, seeds, first }) => seed === undefined || (seeds ?? first) === undefined,
+  { path: ["seed"], message: "expected neither --seeds nor --first beside it" },
+);
 
 const DEFAULT_SEEDS = 100;
 /** After how many runs it is said how far it is. */
@@ -67,9 +79,22 @@ function readOptions(args: readonly string[]): z.infer<typeof schema> | null {
   });
   if (isHelp === true) return null;
   const parsed = schema.safeParse(values);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    assertWritable(parsed.data.log);
+    return parsed.data;
+  }
   const reasons = parsed.error.issues.map(({ path, message }) => `--${path.join(".")}: ${message}`);
   throw new TypeError(reasons.join("; "));
+}
+
+/** A log that can't be written must not be taken for a run that failed. */
+function assertWritable(log: string | undefined): void {
+  if (log === undefined) return;
+  try {
+    Deno.writeTextFileSync(log, "", { append: true });
+  } catch (error) {
+    throw new TypeError(`--log: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -77,7 +102,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     options = readOptions(args);
   } catch (error) {
-    // Both parseArgs and the check of values say what is wrong in a TypeError.
+    // Both parseArgs and the checks of values say what is wrong in a TypeError.
     if (!(error instanceof TypeError)) throw error;
     console.error(`${error.message.split("\n")[0]} (--help lists the options)`);
     return 2;
