@@ -36,11 +36,22 @@ Deno.test("Ctrl-C ends a run of the stress tool, its nodes included", async () =
   await assert.rejects(Deno.stat(directory), Deno.errors.NotFound);
 });
 
-Deno.test("the stress tool explains a mistake in its options in one line", async () => {
-  const argv = [...STRESS, "--faults", "flood"];
-  const { code, stdout, stderr } = await run(argv, { name: "stress", timeoutMs: RUN_MS });
-  assert.equal(code, 2);
-  assert.equal(stdout, "");
-  assert.match(stderr, /^stress: error: argument --faults: expected some of kill, .*found flood/);
-  assert.equal(stderr.split("\n").length, 2);
-});
+for (
+  const [option, text, found] of [
+    ["--faults", "flood", "kill, .*found flood"],
+    ["--faults", ",", "kill, .*found none"],
+    ["--workloads", " ", "logs, .*found none"],
+  ] as const
+) {
+  Deno.test(`the stress tool refuses ${option} "${text}" in one line`, async () => {
+    const argv = [...STRESS, option, text];
+    const { code, stdout, stderr } = await run(argv, { name: "stress", timeoutMs: RUN_MS });
+    assert.equal(code, 2);
+    assert.equal(stdout, "");
+    assert.match(
+      stderr,
+      new RegExp(`^stress: error: argument ${option}: expected some of ${found}`),
+    );
+    assert.equal(stderr.split("\n").length, 2);
+  });
+}

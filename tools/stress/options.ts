@@ -148,12 +148,14 @@ function namesOf<T extends string>(
 ): readonly T[] {
   const text = values.text(option);
   if (text === undefined) return known;
-  return text.split(/[\s,]+/).filter((name) => name !== "").map((name) => {
+  const refused = (found: string) =>
+    new UsageError(`argument --${option}: expected some of ${known.join(", ")}, found ${found}`);
+  const names = text.split(/[\s,]+/).filter((name) => name !== "");
+  if (names.length === 0) throw refused("none");
+  return names.map((name) => {
     const found = known.find((other) => other === name);
     if (found !== undefined) return found;
-    throw new UsageError(
-      `argument --${option}: expected some of ${known.join(", ")}, found ${name}`,
-    );
+    throw refused(name);
   });
 }
 
