@@ -17,21 +17,6 @@ const SOUND_MS = { low: 1, high: 80 } as const;
 const MOMENTS = ["store", "finish", "end"] as const;
 const MOMENT_LIMIT_MS = 200;
 
-const ALL: readonly Fault[] = [
-  client,
-  connection,
-  storage,
-  master,
-  power,
-  tweak,
-  cut,
-  slow,
-  clock,
-  disk,
-  order,
-  pack,
-];
-
 /** What happens to a cluster that nobody but its original writes to. */
 const OF_A_BACKUP: readonly Fault[] = [
   connection,
@@ -44,6 +29,8 @@ const OF_A_BACKUP: readonly Fault[] = [
   clock,
   disk,
 ];
+
+const ALL: readonly Fault[] = [client, ...OF_A_BACKUP, order, pack];
 
 const FAULTS_OF: Readonly<Record<FaultKind, readonly Fault[]>> = {
   none: [],
