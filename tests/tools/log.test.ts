@@ -1,77 +1,15 @@
-/** `neo log`: what it shows of log files, whole, compressed, damaged and hostile ones. */
+/** `neo log`: what it shows of log files, whole, compressed and damaged ones. */
 
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import { DatabaseSync } from "node:sqlite";
 import { deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import BZip2 from "bzip2-wasm";
-import { neo_1_11 } from "../../gen/neo_1_11.ts";
-import { neo_1_11_log } from "../../gen/neo_1_11_log.ts";
 import * as p from "../../gen/packets.ts";
 import { nid, oid, tid } from "../../nodes/codec/ids.ts";
-import type { PacketType } from "../../nodes/codec/packet.ts";
-import { Writer } from "../../nodes/codec/writer.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
-import { LogRecorder } from "../../nodes/host/log_recorder.ts";
-import { codecOf } from "../../nodes/wire/coding.ts";
-import { LogFile, type LogFileOptions } from "../../tools/log/log_file.ts";
-import { LogPrinter, type PrintOptions } from "../../tools/log/print.ts";
-
-const START_S = 1_000_000_000;
-
-/** A log that is written one second after the other. */
-class TestLog implements Disposable {
-  readonly recorder: LogRecorder;
-  nowS = START_S;
-
-  constructor(path: string, protocol: Uint8Array = Buffer.from(neo_1_11_log.text, "base64")) {
-    this.recorder = new LogRecorder({
-      path,
-      protocol,
-      immediate: true,
-      now: () => this.nowS++ * 1000,
-      setTimer: () => assert.fail("the file could not be written"),
-      complain: (reason) => assert.fail(reason),
-    });
-  }
-
-  packet<T>(direction: "<" | ">", type: PacketType<T, p.Codecs>, packet: T): void {
-    const writer = new Writer();
-    const { code, encode } = codecOf(type, neo_1_11);
-    encode(writer, packet);
-    const bytes = writer.take();
-    const frame = { id: 5, code, bytes, start: 0, end: bytes.length };
-    this.recorder.packet(direction, "C1 (127.0.0.1:1)", frame);
-  }
-
-  [Symbol.dispose](): void {
-    this.recorder.close();
-  }
-}
-
-async function inDirectory(test: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "neo-log-test-" });
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
-const PLAIN: PrintOptions = { dateFormat: "%s", naming: "nid", nodeColumn: true, nodes: [] };
-
-/** What is printed of files. */
-async function shown(
-  paths: readonly string[],
-  options: Partial<PrintOptions & LogFileOptions> = {},
-): Promise<string[]> {
-  const lines: string[] = [];
-  const { shown = "none", from = 0, ...print } = options;
-  const files = await Promise.all(paths.map((path) => LogFile.open(path, { shown, from })));
-  new LogPrinter({ ...PLAIN, ...print }, (line) => lines.push(line)).printNew(files);
-  for (const file of files) file.close();
-  return lines;
-}
+import { LogFile } from "../../tools/log/log_file.ts";
+import { LogPrinter } from "../../tools/log/print.ts";
+import { inDirectory, PLAIN, shown, START_S, TestLog } from "./log_support.ts";
 
 Deno.test("messages of several files come in the order of time, each line with its prefix", () =>
   inDirectory(async (directory) => {
@@ -309,66 +247,4 @@ Deno.test("of a damaged table the error is shown, and of the others everything",
     assert.deepEqual(errors.length, 1, errors.join("\n"));
     assert.match(errors[0] ?? "", /^PACKET {4}DatabaseError: .*malformed/);
     assert.equal(lines.filter((line) => line.startsWith("INFO")).length, 300);
-  }));
-
-/** The text of a log, as a hostile one could have it. */
-async function protocolText(text: string): Promise<Uint8Array> {
-  const bzip2 = new BZip2();
-  await bzip2.init();
-  return Buffer.from(bzip2.compress(new TextEncoder().encode(text), 9));
-}
-
-const HOSTILE: Readonly<Record<string, string>> = {
-  "a program": "import os\nos.mkdir('DIRECTORY/ran')\n",
-  "a program after a description": "protocol = {}\n__import__('os').mkdir('DIRECTORY/ran')\n",
-  "a description that is none": `protocol = {"format":"NEO/ts protocol description 1"}`,
-  "a description without end": `protocol = {"format":`,
-  "far too much": `protocol = {"x":"${"x".repeat(3 << 20)}"}`,
-  "deep nesting": `protocol = ${'{"list":'.repeat(100_000)}1${"}".repeat(100_000)}`,
-};
-
-for (const [what, text] of Object.entries(HOSTILE)) {
-  Deno.test(`a log with ${what} as its protocol is read, and nothing of it is run`, () =>
-    inDirectory(async (directory) => {
-      const path = `${directory}/x.log`;
-      {
-        using log = new TestLog(path, await protocolText(text.replace("DIRECTORY", directory)));
-        log.packet("<", p.SetClusterState, { state: "VERIFYING" });
-      }
-      const [line] = await shown([path], { dateFormat: "", nodeColumn: false, shown: "raw" });
-      assert.match(line ?? "", /SetClusterState .*<EnumItem VERIFYING \(1\)>/);
-      assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name), ["x.log"]);
-    }));
-}
-
-Deno.test("a description is followed where it is another one, and never beyond the packet", () =>
-  inDirectory(async (directory) => {
-    const path = `${directory}/x.log`;
-    const self = { nodeIds: {}, enumerations: {}, structs: { S: [["s", "S"]], E: [] } };
-    const packets = {
-      "1": ["Renamed", [["a", "u32"]]],
-      "2": ["Endless", [["a", "S"]]],
-      "3": ["Many", [["a", { list: "E" }]]],
-      "4": ["Inherited", [["a", "constructor"]]],
-      "5": ["Odd", [["a", "toString"]]],
-    };
-    const format = "NEO/ts protocol description 1";
-    const text = `protocol = ${JSON.stringify({ format, dialect: "x", ...self, packets })}\n`;
-    {
-      using log = new TestLog(path, await protocolText(text));
-      const bytes = new Uint8Array(4).fill(0xff);
-      for (let code = 1; code <= 5; code++) {
-        log.recorder.packet("<", "?", { id: 0, code, bytes, start: 0, end: 4 });
-      }
-      log.recorder.packet("<", "?", { id: 0, code: 0, bytes, start: 0, end: 4 });
-    }
-    const lines = await shown([path], { dateFormat: "", nodeColumn: false, shown: "raw" });
-    assert.deepEqual(lines.map((line) => line.replace(/ +/g, " ")), [
-      "PACKET #0x0000 Renamed < ? \t| (4294967295,)",
-      ...["Endless", "Many", "Inherited", "Odd"].flatMap((name) => [
-        `PACKET #0x0000 ${name} < ?`,
-        "PACKET Can't decode packet",
-      ]),
-      "PACKET #0x0000 UnknownPacket[0] < ?",
-    ]);
   }));

@@ -5,6 +5,7 @@
 
 import { createClientHost } from "../../nodes/host/client.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
+import { alignColumns } from "../columns.ts";
 import { checkFile } from "../config_check/file.ts";
 import type { SectionReport } from "../config_check/section.ts";
 import { expandHome, readFile } from "../files.ts";
@@ -51,11 +52,6 @@ export async function runCheckConfig(args: readonly string[]): Promise<number> {
 function describe({ section, role, settings }: SectionReport, file: string): string {
   const isDefault = section === role;
   const command = `neo ${role} -f ${file}${isDefault ? "" : ` -s ${section}`}`;
-  const widths = [0, 1].map((column) =>
-    Math.max(0, ...settings.map(({ key, value }) => [key, value][column]?.length ?? 0))
-  );
-  const rows = settings.map(({ key, value, from }) =>
-    `  ${key.padEnd(widths[0] ?? 0)}  ${value.padEnd(widths[1] ?? 0)}  ${from}`
-  );
-  return [command, ...rows, ""].join("\n");
+  const rows = alignColumns(settings.map(({ key, value, from }) => [key, value, from]), "  ");
+  return [command, ...rows.map((row) => `  ${row}`), ""].join("\n");
 }

@@ -5,6 +5,7 @@ import { addressText } from "../../nodes/cluster/addresses.ts";
 import { nidText } from "../../nodes/cluster/node_ids.ts";
 import { tidTimeText } from "../../nodes/cluster/tid_time.ts";
 import type { Tid } from "../../nodes/codec/ids.ts";
+import { alignColumns } from "../columns.ts";
 
 const OFFSET_DIGITS = 3;
 const MICROSECONDS = 1e6;
@@ -19,20 +20,20 @@ export function formatNodes(nodes: readonly NodeInformation[]): string {
     state,
     idTimestamp === null ? "None" : formatTime(idTimestamp),
   ]);
-  const widths = [0, 1, 2, 3].map((column) =>
-    Math.max(...table.map((cells) => cells[column]?.length ?? 0))
-  );
-  return table.map((cells) => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)))
-    .map((cells) => cells.join(" | ")).join("\n") || "Empty list!";
+  return alignColumns(table, " | ").join("\n") || "Empty list!";
 }
 
-/** Unix time in seconds as UTC; microseconds only where there are some. */
+/**
+ * Unix time in seconds as UTC; microseconds only where there are some. What a peer or a log calls a
+ * time and is none stays the number that it is.
+ */
 export function formatTime(timeS: number): string {
   const whole = Math.floor(timeS);
   const micros = Math.round((timeS - whole) * MICROSECONDS);
   const carried = micros === MICROSECONDS;
-  const text = new Date((whole + (carried ? 1 : 0)) * 1000).toISOString()
-    .slice(0, 19).replace("T", " ");
+  const date = new Date((whole + (carried ? 1 : 0)) * 1000);
+  if (Number.isNaN(date.getTime())) return String(timeS);
+  const text = date.toISOString().slice(0, 19).replace("T", " ");
   return micros === 0 || carried ? text : `${text}.${String(micros).padStart(6, "0")}`;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Reads the body of a packet as a description of its protocol says. Neither is trusted: a count is
- * compared with the bytes that are left before anything is made of it, and types may be nested only
- * so deep, so that a made-up log costs no more than its size.
+ * compared with the bytes that are left before anything is made of it, types may be nested only so
+ * deep, and each value takes a byte at least, so that a made-up log costs no more than its size.
  */
 
 import { Reader } from "../../nodes/codec/reader.ts";
@@ -51,6 +51,8 @@ function readType(
   if (names !== undefined) return readEnumeration(reader, field, names);
   const struct = own(description.structs, type);
   if (struct === undefined) return reader.fail(field, `the log does not say what ${type} is`);
+  // As many of them as one likes would be in no bytes at all.
+  if (struct.length === 0) return reader.fail(field, `${type} is made of nothing`);
   return { tuple: struct.map(([, inner]) => read(inner)) };
 }
 

@@ -6,6 +6,7 @@
 import { inflateSync } from "node:zlib";
 import { addressText } from "../../nodes/cluster/addresses.ts";
 import { MalformedPacketError } from "../../nodes/errors.ts";
+import { alignColumns } from "../columns.ts";
 import { formatTime } from "../ctl/format.ts";
 import { decodeBody } from "./decode.ts";
 import {
@@ -97,12 +98,7 @@ export function textLines(text: string): string[] {
 function nodeLines(description: ProtocolDescription, nodes: readonly Value[]): string[] {
   const rows = nodes.map((node) => nodeColumns(description, node))
     .sort((a, b) => a.order - b.order);
-  const widths = [0, 1, 2, 3].map((column) =>
-    Math.max(...rows.map(({ cells }) => cells[column]?.length ?? 0))
-  );
-  return rows.map(({ cells }) =>
-    ` ! ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")}`
-  );
+  return alignColumns(rows.map(({ cells }) => cells), " | ").map((line) => ` ! ${line}`);
 }
 
 function nodeColumns(
@@ -142,21 +138,25 @@ function textOf(value: Value): string {
 
 /**
  * Where object data stand among fields: the place of `compression`, two before that of `data`;
- * the places before it lead into structs. Null when there are none.
+ * the places before it lead into structs. Null when there are none. `seen` are structs that need
+ * no second look.
  */
 function dataPath(
   description: ProtocolDescription,
   fields: readonly DescribedField[],
+  seen = new Set<string>(),
   depth = 0,
 ): readonly number[] | null {
   if (depth > MAX_PATH) return null;
   for (const [at, [name, type]] of fields.entries()) {
     if (name === "compression" && fields[at + 2]?.[0] === "data") return [at];
     const struct = structOf(type);
-    const inner = struct !== null && Object.hasOwn(description.structs, struct)
+    if (struct === null || seen.has(struct)) continue;
+    seen.add(struct);
+    const inner = Object.hasOwn(description.structs, struct)
       ? description.structs[struct]
       : undefined;
-    const path = inner === undefined ? null : dataPath(description, inner, depth + 1);
+    const path = inner === undefined ? null : dataPath(description, inner, seen, depth + 1);
     if (path !== null) return [at, ...path];
   }
   return null;
