@@ -136,6 +136,25 @@ Deno.test("a database with revisions that the cluster lacks ends the node", asyn
   });
 });
 
+Deno.test("what the source has not looked at yet is not deleted before it has", async () => {
+  await withDatabase(LATER - 2, async (stage) => {
+    using source = await StoragePeer.listen(stage.host, S2, { partitions: 1 });
+    await beginAt(stage, 50, source);
+    const link = await source.links.next();
+    const asked = await link.transactions.next();
+    // Sources return all that is listed and that they have not looked at, too.
+    asked.answer.give({ packTid: null, nextTid: t(5), tids: [t(10)] });
+    assert.deepEqual((await link.noTransactions()).packet.tids, [t(10)]);
+    const first = await link.objects.next();
+    const objects = new Map([[t(10), [o(1)]]]);
+    first.answer.give({ packTid: null, nextTid: t(5), nextOid: o(1), objects });
+    const second = await link.objects.next();
+    assert.deepEqual(second.packet.objects, objects);
+    second.answer.give({ packTid: null, nextTid: null, nextOid: null, objects });
+    await endsWith(stage, /revisions that the cluster has not, such as 000000000000000a/);
+  });
+});
+
 Deno.test("a database that has nothing else becomes one like any other", async () => {
   await withDatabase(LATER - 2, async (stage) => {
     const kept = () => stage.onDisk("SELECT value FROM config WHERE name = 'keep_rows'");

@@ -97,12 +97,12 @@ export class Pass implements Fetching {
       if (answer === null) return false;
       const known = new Set(tids);
       if (!answer.tids.every((tid) => known.has(tid))) refuseDeletion();
-      // Those that are beyond what the source has looked at will come again.
+      // Of those that are beyond what the source has looked at, it may have all: they are listed
+      // again, and stay until then.
       const { nextTid: end } = answer;
       const gone = answer.tids.filter((tid) => end === null || tid < end);
       keeping.checkDeletion("transactions", gone);
-      const remove = (part: readonly Tid[]) => backend.replica.deleteTransactions(part);
-      await this.#delete(answer.tids, remove);
+      await this.#delete(gone, (part) => backend.replica.deleteTransactions(part));
       if (signal.aborted) return false;
       const last = tids.length < FETCH_COUNT ? undefined : tids.at(-1);
       const nextTid = answer.nextTid ?? (last === undefined ? null : tidAfter(last));
@@ -133,7 +133,7 @@ export class Pass implements Fetching {
       if (!surplus.every(({ tid, oid }) => objects.get(tid)?.includes(oid))) refuseDeletion();
       const gone = surplus.filter((key) => end === null || isBefore(key, end));
       keeping.checkDeletion("revisions", gone.map(({ tid }) => tid));
-      await this.#delete(surplus, (part) => replica.deleteObjects(part));
+      await this.#delete(gone, (part) => replica.deleteObjects(part));
       if (signal.aborted) return false;
       const next = nextRevision(end, keys, length);
       if (next === null || next.tid > maxTid) return true;
