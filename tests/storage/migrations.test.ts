@@ -205,6 +205,27 @@ Deno.test("with dedup, equal data are stored once, and prunes spare what others 
   );
 });
 
+Deno.test("with dedup, data that the disk has altered become right when they come again", async () => {
+  await using stage = await Stage.operating({ partitions: 2, dedup: true });
+  const first = await stage.client();
+  await stage.commit(first, t(100), [{ oid: o(0), data: "same" }, { oid: o(1), data: "other" }]);
+  await stage.stop();
+  const database = new DatabaseSync(fileOf(stage));
+  database.exec("UPDATE data SET value = CAST('xame' AS BLOB) WHERE value = CAST('same' AS BLOB)");
+  database.close();
+  await stage.start();
+  await stage.next();
+  stage.sendTable(stage.rows("UP_TO_DATE"));
+  await stage.verify();
+  await stage.operate();
+  const client = await stage.client();
+  await stage.commit(client, t(200), [{ oid: o(2), data: "same" }]);
+  assert.equal((await client.load(o(2))).data, "same");
+  assert.equal((await client.load(o(0))).data, "same");
+  await stage.stop();
+  assert.equal((await stage.onDisk("SELECT * FROM data")).length, 2);
+});
+
 Deno.test("without being asked, an old database with a unique hash is deduplicated", async () => {
   await using stage = await Stage.open({ partitions: 4 });
   makeOld(fileOf(stage), 0);

@@ -9,6 +9,7 @@
 import { type Oid, partitionOf } from "../../../codec/ids.ts";
 import { DatabaseError } from "../../../errors.ts";
 import type { SqlRow } from "../../../host/host.ts";
+import { checksumOf } from "../../checksum.ts";
 import type { DataId, DataTable, StoredData } from "../backend.ts";
 import { type Eventual, then } from "../eventual.ts";
 import type { BigValues } from "./big_values.ts";
@@ -39,6 +40,7 @@ export class SqlData implements DataTable {
   readonly #nextIds = new Map<number, DataId>();
   readonly #insert: WriteStatement;
   readonly #delete: WriteStatement;
+  readonly #restore: WriteStatement;
   readonly #greatestId: ReadStatement;
   readonly #equal: ReadStatement;
   readonly #select: ReadStatement;
@@ -48,6 +50,7 @@ export class SqlData implements DataTable {
     this.#parts = parts;
     this.#insert = connection.write("INSERT INTO data VALUES (?, ?, ?, ?)");
     this.#delete = connection.write(parts.dialect.pruneData);
+    this.#restore = connection.write("UPDATE data SET value = ? WHERE id = ?");
     this.#greatestId = connection.read(
       "SELECT id FROM data WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1",
     );
@@ -97,12 +100,19 @@ export class SqlData implements DataTable {
     });
   }
 
+  /** The row that has the same data. Where the disk has altered it, it gets them again. */
   #find({ compression, checksum, data }: StoredData): Eventual<DataId | null> {
     const flag = compression ? 1n : 0n;
     return then(this.#equal.get(checksum, flag, flag | IN_PIECES), (row) => {
       if (row === undefined) return null;
       return then(this.read(row), (found) => {
-        if (found !== null && sameBytes(found.data, data)) return integerOf(row.id);
+        const id = integerOf(row.id);
+        if (found !== null && sameBytes(found.data, data)) return id;
+        const isAltered = found !== null && !sameBytes(checksumOf(found.data), checksum);
+        if (isAltered && !isInPieces(row) && sameBytes(checksumOf(data), checksum)) {
+          this.#restore.run(data, id);
+          return id;
+        }
         throw new DatabaseError(
           "two different data have the same SHA-1, and --dedup has no room for both",
         );
