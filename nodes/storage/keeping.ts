@@ -13,12 +13,15 @@ import type { Row } from "../../gen/packets.ts";
 import { hexId, type Tid } from "../codec/ids.ts";
 import { DatabaseError } from "../errors.ts";
 import type { Assignment } from "./assignment.ts";
-import type { Backend } from "./backend/backend.ts";
+import type { Maintenance, Settings } from "./backend/backend.ts";
 
 const TO_EMPTY = "nothing is deleted; start this storage once with --reset to empty its database";
 
 export interface KeepingOptions {
-  readonly backend: Backend;
+  readonly backend: {
+    readonly settings: Pick<Settings, "keepsRows" | "backupTid">;
+    readonly maintenance: Pick<Maintenance, "lastIds">;
+  };
   readonly assignment: Assignment;
   log(level: "INFO" | "WARNING", message: string): void;
 }
@@ -69,14 +72,19 @@ export class Keeping {
     return isOther;
   }
 
-  /** Operation is about to begin: finds out whether rows still have to be kept. */
-  async begin(): Promise<void> {
+  /**
+   * Operation is about to begin: finds out whether rows still have to be kept. A server's answers
+   * take time: nothing is decided any more when `isOver`, since the cluster's next word may already
+   * ask for more to be kept.
+   */
+  async begin(isOver: () => boolean): Promise<void> {
     if (!this.isOn) return;
     const { backend, assignment } = this.#options;
     this.#newest.clear();
     let isClean = assignment.offsets((state) => state === "OUT_OF_DATE").length === 0;
     for (let offset = 0; offset < assignment.table.partitions; offset++) {
       const { tid } = await backend.maintenance.lastIds([offset]);
+      if (isOver()) return;
       if (tid === null) continue;
       this.#newest.set(offset, tid);
       if (!assignment.isReadable(offset)) isClean = false;

@@ -109,7 +109,8 @@ export class Operation implements MasterToStorageOperation {
     this.#backend.pending.dropAll();
     if (backup) await this.#replicator.startBackup();
     else this.#backend.settings.backupTid = null;
-    await this.#session.keeping.begin();
+    if (this.#isOver) return;
+    await this.#session.keeping.begin(() => this.#isOver);
     await this.#backend.commit();
     if (this.#isOver) return;
     master.notify(NotifyReady, {});

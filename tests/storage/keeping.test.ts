@@ -4,7 +4,10 @@
  */
 
 import assert from "node:assert/strict";
+import type { Tid } from "../../nodes/codec/ids.ts";
 import { DatabaseError } from "../../nodes/errors.ts";
+import { Assignment } from "../../nodes/storage/assignment.ts";
+import { Keeping } from "../../nodes/storage/keeping.ts";
 import { begin, next } from "./scene.ts";
 import { StoragePeer } from "./storage_peer.ts";
 import { node, o, S1, S2, Stage, t } from "./support.ts";
@@ -183,4 +186,21 @@ Deno.test("a short absence is no reason to begin anew", async () => {
     const asked = await (await source.links.next()).transactions.next();
     assert.deepEqual([asked.packet.minTid, asked.packet.tids], [t(11), []]);
   });
+});
+
+Deno.test("what an operation finds out after its end is no reason to keep rows no more", async () => {
+  const settings = { keepsRows: true, backupTid: null };
+  const assignment = new Assignment(S1, { partitions: 1, replicas: 0 });
+  assignment.load(1, [{ offset: 0, cells: [{ nid: S1, state: "UP_TO_DATE" }] }]);
+  const found = Promise.withResolvers<{ oid: null; tid: Tid | null }>();
+  const maintenance = { lastIds: () => found.promise };
+  const keeping = new Keeping({ backend: { settings, maintenance }, assignment, log() {} });
+  let isOver = false;
+  const begun = keeping.begin(() => isOver);
+  isOver = true;
+  found.resolve({ oid: null, tid: t(10) });
+  await begun;
+  assert.ok(settings.keepsRows);
+  await keeping.begin(() => false);
+  assert.ok(!settings.keepsRows);
 });
