@@ -1,7 +1,8 @@
 /**
  * Goes through the transactions of a FileStorage, one after the other, as ZODB does when it opens
  * one: it stops before a transaction that is cut off or was never finished, leaves out those that
- * were undone in place, and refuses whatever else is wrong.
+ * were undone in place, and refuses whatever else is wrong. Unlike ZODB, it also refuses to stop
+ * where the file goes on with whole transactions: then it is not the end that is cut off.
  */
 
 import { hexId, type Tid } from "../codec/ids.ts";
@@ -70,8 +71,10 @@ export class Scanner {
     const bytes = this.#window.bytes(position, TRANSACTION_HEADER_BYTES);
     if (bytes.length < TRANSACTION_HEADER_BYTES || position + bytes.length > this.#end) return null;
     const length = Number(viewOf(bytes).getBigUint64(8));
-    if (position + length + WORD_BYTES > this.#end) return null;
-    if (bytes[16] === STATUS.checkpoint) return null;
+    if (position + length + WORD_BYTES > this.#end || bytes[16] === STATUS.checkpoint) {
+      if (!this.#endsWell(position)) return null;
+      throw damaged(path, position, "a transaction seems cut off, and others follow it");
+    }
     const header = readTransactionHeader(path, bytes, position);
     if (header === null) {
       if (this.#isTail(position)) return null;
@@ -94,6 +97,19 @@ export class Scanner {
     const tail = this.#window.bytes(this.#end - WORD_BYTES, WORD_BYTES);
     const length = Number(viewOf(tail).getBigUint64(0));
     return this.#end - length < position || length < TRANSACTION_HEADER_BYTES;
+  }
+
+  /** Whether the file ends with a whole transaction that begins after a position. */
+  #endsWell(position: number): boolean {
+    const tail = this.#window.bytes(this.#end - WORD_BYTES, WORD_BYTES);
+    if (tail.length < WORD_BYTES) return false;
+    const start = this.#end - WORD_BYTES - Number(viewOf(tail).getBigUint64(0));
+    if (start <= position) return false;
+    const bytes = this.#window.bytes(start, TRANSACTION_HEADER_BYTES);
+    if (bytes.length < TRANSACTION_HEADER_BYTES) return false;
+    const view = viewOf(bytes);
+    const isNewer = this.#lastTid === null || view.getBigUint64(0) > this.#lastTid;
+    return isNewer && start + Number(view.getBigUint64(8)) + WORD_BYTES === this.#end;
   }
 
   /** The data records of a transaction, in order. Throws a FileError. */

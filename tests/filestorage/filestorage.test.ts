@@ -157,6 +157,8 @@ Deno.test("damage is not guessed around", async () => {
     ["the magic number", (storage) => storage.patch(0, 0)],
     ["the length at the end", (storage, second) => storage.patch(second - 1, 0xff)],
     ["the order", (storage, second) => storage.patch(second, 0, 0, 0, 0, 0, 0, 0, 1)],
+    ["the length at the beginning", (storage, second) => storage.patch(second + 13, 0xff)],
+    ["the status", (storage, second) => storage.patch(second + 16, "c".charCodeAt(0))],
     [
       "the transaction of a record",
       (storage, second) => storage.patch(second + TRANSACTION_HEADER_BYTES + 2 + 14 + 31, 9),
