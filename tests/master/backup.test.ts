@@ -12,10 +12,11 @@ import {
   order,
   Orders,
   PARTITIONS,
+  type Scene,
   withBackup,
   withScene,
 } from "./backup_scene.ts";
-import { ackText, addressOf, refused, S1, S2, tidOf } from "./support.ts";
+import { ackText, addressOf, refused, S1, S2, S3, tidOf } from "./support.ts";
 
 const READ_ONLY = "read-only access because cluster is in backuping mode";
 const CANT_SWITCH = "Can not switch to this state";
@@ -263,3 +264,65 @@ Deno.test("a backup that ends waits for copies that are behind others", async ()
     assert.equal((await second.take(p.Truncate)).tid, tidOf(50));
   });
 });
+
+Deno.test("a backup that ends takes no copy for one of the best that has less", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream, admin, storages: [first, second] } = scene;
+    assert.ok(first && second);
+    await complete(scene, 50);
+    upstream.commit(60, [0, 1, 2, 3]);
+    for (let offset = 0; offset < PARTITIONS; offset++) done(first, offset, 60);
+    await first.drain();
+    const third = await cluster.connect();
+    await third.identify("STORAGE", { address: addressOf(3) });
+    await admin.ask(p.AddPendingNodes, { nids: [third.nid] });
+    third.notify(p.NotifyReady, {});
+    await admin.ask(p.TweakPartitionTable, { nids: [S1] });
+    await third.ask(p.AskUnfinishedTransactions, { offsets: [0] });
+    await order(admin, "STOPPING_BACKUP");
+    await third.drain();
+    await admin.drain();
+    // Only the one that feeds it has more, and is not needed once it is there.
+    done(third, 0, 55);
+    const { tid, sources } = await third.take(p.Replicate);
+    assert.deepEqual([tid, [...sources]], [tidOf(60), [[0, addressOf(1)]]]);
+    assert.deepEqual(await admin.rest(), []);
+    done(third, 0, 60);
+    const { changes } = await third.take(p.NotifyPartitionChanges);
+    assert.deepEqual(changes, [
+      { offset: 0, nid: S3, state: "UP_TO_DATE" },
+      { offset: 0, nid: S1, state: "DISCARDED" },
+    ]);
+    for (let offset = 0; offset < PARTITIONS; offset++) done(second, offset, 60);
+    for (const storage of [first, second, third]) {
+      assert.equal((await storage.skipTo(p.Truncate)).tid, tidOf(60));
+    }
+  });
+});
+
+for (
+  const [loss, lose] of [
+    ["is found corrupted", ({ storages: [first] }: Scene) => {
+      first?.notify(p.NotifyPartitionCorrupted, { partition: 0, nids: [S1, S2] });
+    }],
+    ["is gone", ({ storages: [first] }: Scene) => first?.close()],
+  ] as const
+) {
+  Deno.test(`a backup that ends cuts nothing off when all of a partition ${loss}`, async () => {
+    await withBackup(50, async (scene) => {
+      const { cluster, admin, storages: [first, second] } = scene;
+      assert.ok(first && second);
+      for (let offset = 0; offset < PARTITIONS; offset++) done(first, offset, 50);
+      await first.drain();
+      // The other one has nothing of one partition that could be read, and lags in the rest.
+      second.notify(p.NotifyPartitionCorrupted, { partition: 0, nids: [S2] });
+      await second.drain();
+      await order(admin, "STOPPING_BACKUP");
+      await second.skipTo(p.NotifyClusterInformation);
+      await second.drain();
+      lose(scene);
+      await cluster.log.says(/the cluster is RECOVERING/);
+      assert.deepEqual((await second.rest()).filter((name) => name === "Truncate"), []);
+    });
+  });
+}

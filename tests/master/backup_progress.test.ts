@@ -237,6 +237,18 @@ Deno.test("a cell goes on from upstream when the one that fed it is gone with it
   assert.deepEqual(backup.tids.slice(0, 2), [120, 120]);
 });
 
+Deno.test("without upstream, a cell becomes readable only with all that the backup has", () => {
+  const backup = new Case([[S2], [S2]]);
+  backup.cell(0, S1, "OUT_OF_DATE");
+  backup.connected(100);
+  backup.committed(120, 0, 1);
+  for (const offset of [0, 1]) backup.done(S2, offset, 120);
+  assert.equal(backup.joins(S1, 110, 100), null);
+  backup.progress.disconnected();
+  assert.deepEqual(backup.joins(S1, 110, 100), ["S1: 0 up to 120 from S2"]);
+  assert.equal(backup.joins(S1, 120, 100), null);
+});
+
 Deno.test("readers wait no more for a cell whose storage is lost again", () => {
   const backup = new Case([[S1], [S1]]);
   backup.cell(0, S2, "OUT_OF_DATE");

@@ -227,7 +227,7 @@ export class PartitionProgress {
   /** The orders to cells that were being completed from a storage that has nothing any more. */
   reorderJoining(): Order[] {
     const orphans = [...this.#joining].filter(([, { source }]) => !this.has(source));
-    return orphans.flatMap(([nid]) => this.orderJoining(nid) ?? []);
+    return orphans.flatMap(([nid, { tid }]) => this.orderJoining(nid, tid) ?? []);
   }
 
   /** Lets all that lack something up to `tid` get it from the one that has most. */
@@ -245,11 +245,15 @@ export class PartitionProgress {
     return orders;
   }
 
-  /** The order to a cell that can't be read yet to get what the best one has; null for none. */
-  orderJoining(nid: Nid): Order | null {
+  /**
+   * The order to a cell that can't be read yet to get what the storage of the best one knows to
+   * have, and all up to `neededTid` that it has without knowing; null for none.
+   */
+  orderJoining(nid: Nid, neededTid: Tid): Order | null {
     const source = this.best();
-    const tid = source === null ? undefined : this.#copies.get(source)?.known;
-    if (source === null || tid === undefined) return null;
+    const copy = source === null ? undefined : this.#copies.get(source);
+    if (source === null || copy === undefined) return null;
+    const tid = greater(copy.known, neededTid < copy.tid ? neededTid : copy.tid);
     this.#joining.set(nid, { tid, source });
     return { nid, offset: this.offset, tid, source };
   }
@@ -276,6 +280,6 @@ export function least<T>(things: Iterable<T>, tidOf: (thing: T) => Tid): Tid {
   return found ?? ZERO_TID;
 }
 
-function greater(a: Tid, b: Tid): Tid {
+export function greater(a: Tid, b: Tid): Tid {
   return a > b ? a : b;
 }

@@ -204,7 +204,9 @@ class StoppingBackup extends BackupPhase {
 
   /** Ends once all are level; lets those that are not become so. */
   #level(): void {
-    if (this.isOver) return;
+    const { nodes, table } = this.primary;
+    // Where nothing can be read, this has failed: nothing may be cut off because of that.
+    if (this.isOver || !table.isOperational(nodes.isRunning)) return;
     const { progress } = this.backup;
     const { backupTid } = progress;
     // Whoever had more is lost.

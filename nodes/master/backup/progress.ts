@@ -11,7 +11,7 @@
 
 import type { Nid, Tid } from "../../codec/ids.ts";
 import type { MasterTable } from "../table/master_table.ts";
-import { least, type Order, PartitionProgress } from "./partition_progress.ts";
+import { greater, least, type Order, PartitionProgress } from "./partition_progress.ts";
 
 export interface ProgressOptions {
   readonly table: MasterTable;
@@ -119,13 +119,17 @@ export class Progress {
 
   /**
    * A storage has replicated a cell that can't be read yet. Clients may know of all up to
-   * `neededTid`: while the cell lacks some of that, returns the order to go on. When that is null,
+   * `visibleTid`: while the cell lacks some of that, returns the order to go on. When that is null,
    * the cell is good enough, and {@link add} may follow.
+   *
+   * It may take the place of the only one that has more. What that has can't be fetched again while
+   * upstream is not followed, so then nothing less is enough than what the cluster has as a whole.
    */
-  joins({ nid, offset, tid }: ReplicatedCell, neededTid: Tid): Order | null {
+  joins({ nid, offset, tid }: ReplicatedCell, visibleTid: Tid): Order | null {
     const partition = this.#partitions[offset];
+    const neededTid = this.#lastTid === null ? greater(visibleTid, this.backupTid) : visibleTid;
     if (partition === undefined || tid >= neededTid) return null;
-    return partition.orderJoining(nid);
+    return partition.orderJoining(nid, neededTid);
   }
 
   /**
