@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import * as p from "../../gen/packets.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { decodeText } from "../../nodes/wire/text.ts";
+import { Waiters } from "../support/waiters.ts";
 import { PlayedUpstream } from "./played_upstream.ts";
 import { ackText, type Peer, type RunningCluster, runningCluster, tidOf } from "./support.ts";
 
@@ -41,7 +42,7 @@ export async function order(admin: Peer, state: p.ClusterState): Promise<void> {
 /** What storages are ordered to replicate, whichever of them is chosen for a partition. */
 export class Orders {
   #all: string[] = [];
-  #changed = () => {};
+  readonly #waiters = new Waiters();
 
   constructor(storages: readonly Peer[]) {
     for (const storage of storages) {
@@ -51,7 +52,7 @@ export class Orders {
           if (address === null) continue;
           this.#all.push(`${offset} up to ${tid} from ${cluster}:${address.port}`);
         }
-        this.#changed();
+        this.#waiters.changed();
       });
     }
   }
@@ -59,7 +60,7 @@ export class Orders {
   /** The next orders for all partitions, sorted; not that nothing is new. */
   async forAll(): Promise<string[]> {
     while (this.#all.length < PARTITIONS) {
-      await new Promise<void>((resolve) => this.#changed = resolve);
+      await this.#waiters.change();
     }
     return this.#all.splice(0).sort();
   }

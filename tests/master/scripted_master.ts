@@ -8,6 +8,7 @@ import type { Address, Listener } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { Connection } from "../../nodes/wire/connection.ts";
 import { Log } from "../support/log.ts";
+import { Waiters } from "../support/waiters.ts";
 import { Peer } from "./support.ts";
 
 /** The id that it has. */
@@ -16,7 +17,7 @@ export const M5 = nodeId("MASTER", 5);
 export class ScriptedMaster {
   readonly #arrived: Peer[] = [];
   readonly #all: Connection[] = [];
-  #waiting: (() => void) | null = null;
+  readonly #waiters = new Waiters();
   #listener: Listener | null = null;
 
   static async listen(): Promise<ScriptedMaster> {
@@ -32,7 +33,7 @@ export class ScriptedMaster {
         });
         master.#all.push(connection);
         master.#arrived.push(new Peer(connection));
-        master.#waiting?.();
+        master.#waiters.changed();
       },
       refused: () => {},
     });
@@ -58,7 +59,7 @@ export class ScriptedMaster {
           answer({ nodeType: "MASTER", nid: M5, partitions: 4, replicas: 0, yourNid });
         return { peer, request: packet, accept };
       }
-      await new Promise<void>((resolve) => this.#waiting = resolve);
+      await this.#waiters.change();
     }
   }
 

@@ -17,6 +17,7 @@ import { Connection } from "../../nodes/wire/connection.ts";
 import { PeerError } from "../../nodes/wire/refusal.ts";
 import { encodeText } from "../../nodes/wire/text.ts";
 import { Log } from "../support/log.ts";
+import { Waiters } from "../support/waiters.ts";
 
 export const CLUSTER = "test";
 
@@ -42,7 +43,7 @@ export class Peer {
   readonly connection: Connection;
   readonly #received: Incoming<p.Codecs>[] = [];
   readonly #automatic = new Map<string, (incoming: Incoming<p.Codecs>) => void>();
-  #arrived: (() => void) | null = null;
+  readonly #waiters = new Waiters();
   #nid: Nid | null = null;
 
   constructor(connection: Connection) {
@@ -51,10 +52,10 @@ export class Peer {
       const automatic = this.#automatic.get(incoming.type.name);
       if (automatic !== undefined) automatic(incoming);
       else this.#received.push(incoming);
-      this.#arrived?.();
+      this.#waiters.changed();
       return true;
     });
-    connection.onClose(() => this.#arrived?.());
+    connection.onClose(() => this.#waiters.changed());
   }
 
   /** The id that the master gave. */
@@ -115,7 +116,7 @@ export class Peer {
       const incoming = this.#received.shift();
       if (incoming !== undefined) return incoming;
       assert.ok(!this.connection.closed, "the master closed the connection");
-      await new Promise<void>((resolve) => this.#arrived = resolve);
+      await this.#waiters.change();
     }
   }
 

@@ -1,15 +1,16 @@
 /** A node's log that tests can wait for. */
 
 import type { LogLevel, LogSink } from "../../nodes/host/host.ts";
+import { Waiters } from "./waiters.ts";
 
 /** What a node has logged, which tests can wait for. */
 export class Log implements LogSink {
   readonly lines: string[] = [];
-  #changed: (() => void) | null = null;
+  readonly #waiters = new Waiters();
 
   log(_level: LogLevel, _module: string, message: string): void {
     this.lines.push(message);
-    this.#changed?.();
+    this.#waiters.changed();
   }
 
   /** Forgets what was logged. */
@@ -25,7 +26,7 @@ export class Log implements LogSink {
         this.lines.splice(0, at + 1);
         return;
       }
-      await new Promise<void>((resolve) => this.#changed = resolve);
+      await this.#waiters.change();
     }
   }
 }
