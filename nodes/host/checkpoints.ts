@@ -86,7 +86,11 @@ export class Checkpoints {
       this.#isRunning = false;
       this.look();
     });
-    worker.on("error", () => this.#fail());
+    worker.on("error", () => {
+      // It is gone, and nobody has to wait for it.
+      this.#worker = null;
+      this.#fail();
+    });
     worker.unref();
     return worker;
   }
