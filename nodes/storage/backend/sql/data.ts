@@ -6,6 +6,7 @@
  * `insert` and `prune` are for who is in the middle of an operation on the database.
  */
 
+import { Buffer } from "node:buffer";
 import { type Oid, partitionOf } from "../../../codec/ids.ts";
 import { DatabaseError } from "../../../errors.ts";
 import type { SqlRow } from "../../../host/host.ts";
@@ -203,5 +204,5 @@ export function isInPieces({ compression }: SqlRow): boolean {
 const EMPTY = new Uint8Array(0);
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+  return Buffer.compare(a, b) === 0;
 }
