@@ -1,6 +1,7 @@
 /** `neo log`: shows the logs of nodes, with neolog's options and output. */
 
 import { ConfigurationError } from "../../nodes/errors.ts";
+import { setTimer } from "../../nodes/host/timers.ts";
 import { expandHome, readFile } from "../files.ts";
 import { requestFlush } from "../log/flush_signal.ts";
 import { LogFile } from "../log/log_file.ts";
@@ -132,7 +133,9 @@ function processId(text: string): number {
 }
 
 function sleep(intervalMs: number): Promise<null> {
-  return new Promise((resolve) => setTimeout(resolve, intervalMs, null));
+  return new Promise((resolve) => {
+    setTimer(intervalMs, () => resolve(null), { keepsProcess: true });
+  });
 }
 
 /** Standard output, written in large pieces. */
