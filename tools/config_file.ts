@@ -8,6 +8,9 @@ import { ConfigurationError } from "../nodes/errors.ts";
 /** How deeply values may refer to each other. */
 const MAX_INTERPOLATIONS = 10;
 
+/** Of a line that can't be understood, so much is told: the file may be anything. */
+const MAX_QUOTED_CHARACTERS = 60;
+
 /** The section that all others inherit from. */
 export const DEFAULT = "DEFAULT";
 
@@ -73,7 +76,8 @@ function parse(text: string, file: string): Sections {
     }
     const pair = /^([^:=\s][^:=]*)[:=](.*)$/.exec(line);
     if (pair?.[1] === undefined || pair[2] === undefined) {
-      return fail(`expected [section] or key: value, found ${JSON.stringify(line)}`);
+      const start = line.slice(0, MAX_QUOTED_CHARACTERS);
+      return fail(`expected [section] or key: value, found ${JSON.stringify(start)}`);
     }
     if (current === null) return fail("expected a [section] before the first key");
     lastKey = pair[1].trim().toLowerCase();

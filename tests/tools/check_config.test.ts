@@ -6,7 +6,8 @@ import { ADMIN } from "../../tools/commands/admin.ts";
 import { MASTER } from "../../tools/commands/master.ts";
 import { STORAGE } from "../../tools/commands/storage.ts";
 import { checkFile, type FileReport } from "../../tools/config_check/file.ts";
-import { keyOf } from "../../tools/options.ts";
+import { readSection } from "../../tools/config_file.ts";
+import { keyOf, sectionValues } from "../../tools/options.ts";
 import { ROOT } from "../support/cluster.ts";
 
 function check(text: string): Promise<FileReport> {
@@ -115,6 +116,14 @@ const MISTAKES: Readonly<Record<string, [(text: string) => string, RegExp]>> = {
     (text) => text.replace("autostart: 2", "partitions: 100000"),
     /^\[master\] partitions must be at most 32768$/,
   ],
+  "more replicas than can be counted": [
+    (text) => text.replace("autostart: 2", "replicas: 99999999999999999999"),
+    /^\[master\] replicas must be at most 4294967295$/,
+  ],
+  "less than no storages to start with": [
+    (text) => text.replace("autostart: 2", "autostart: -1"),
+    /^\[master\] autostart must be a positive integer$/,
+  ],
   "a section for nothing": [
     (text) => text + "[other]\nx: 1\n",
     /^\[other\] it does not say which kind of node it is for: give it a name that begins with/,
@@ -162,9 +171,25 @@ Deno.test("it finds everything at once", async () => {
 Deno.test("a file that is none, or that has no node, is refused", async () => {
   await assert.rejects(check("cluster: main\n"), ConfigurationError);
   await assert.rejects(check("[master]\nthis is no value\n"), /neo\.conf, line 2: expected/);
+  await assert.rejects(check("\0".repeat(10_000)), ({ message }) => message.length < 500);
   assert.deepEqual(await mistakes("[DEFAULT]\ncluster: x\n"), [
     "there is no section for a node, such as [master]",
   ]);
+});
+
+Deno.test("autostart 0 is none, as with NEO: it makes no new database", async () => {
+  const options = async (autostart: string) => {
+    const section = readSection(GOOD.replace("autostart: 2", autostart), "master", "neo.conf");
+    const values = sectionValues(MASTER.spec.options, section);
+    return await MASTER.options(values, (name) => Promise.resolve(name));
+  };
+  for (
+    const [text, expected] of [["autostart: 2", 2], ["autostart: 0", null], ["", null]] as const
+  ) {
+    const found = await options(text);
+    assert.ok("autostart" in found);
+    assert.equal(found.autostart, expected);
+  }
 });
 
 /** Options that are for tests, and one that nobody wants in a file that is read at each start. */

@@ -17,6 +17,9 @@ import {
 /** The storages address partitions by 16 bits. */
 const MAX_PARTITIONS = 32768;
 
+/** The partition table has so many bits for it; what is sensible depends on the storages. */
+const MAX_REPLICAS = 0xffff_ffff;
+
 const SPEC: CommandSpec = {
   name: "neo master",
   description: "Runs a master node: it gives transactions their order, and nodes their place.",
@@ -67,6 +70,11 @@ async function masterOptions(values: OptionValues, resolve: Resolve): Promise<Ma
   const partitions = values.integer("partitions") ?? 0;
   const replicas = values.integer("replicas") ?? 0;
   if (replicas < 0) throw new ConfigurationError("replicas must be a positive integer");
+  if (replicas > MAX_REPLICAS) {
+    throw new ConfigurationError(`replicas must be at most ${MAX_REPLICAS}`);
+  }
+  const autostart = values.integer("autostart") ?? 0;
+  if (autostart < 0) throw new ConfigurationError("autostart must be a positive integer");
   if (partitions <= 0) throw new ConfigurationError("partitions must be more than zero");
   if (partitions > MAX_PARTITIONS) {
     throw new ConfigurationError(`partitions must be at most ${MAX_PARTITIONS}`);
@@ -75,7 +83,8 @@ async function masterOptions(values: OptionValues, resolve: Resolve): Promise<Ma
     ...common,
     partitions,
     replicas,
-    autostart: values.integer("autostart") ?? null,
+    // As with NEO, 0 is never.
+    autostart: autostart === 0 ? null : autostart,
     upstream: await upstream(values, common.cluster, resolve),
   };
 }

@@ -32,7 +32,7 @@ export async function checkFile(
 ): Promise<FileReport> {
   const raw = readRawSections(text, file);
   const allKeys = new Set(ROLES.flatMap(({ command }) => command.spec.options.map(keyOf)));
-  const context = { text, file, allKeys, resolve };
+  const context = { text, file, raw, allKeys, resolve };
   const mistakes = [...raw.get(DEFAULT)?.keys() ?? []]
     .filter((key) => !allKeys.has(key) && !isReferred(raw, key))
     .map((key) => `[${DEFAULT}] no node reads '${key}'${suggestion(key, allKeys)}: remove it`);

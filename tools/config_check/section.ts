@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { ConfigurationError, NetworkError } from "../../nodes/errors.ts";
 import { expandHome } from "../files.ts";
 import type { NodeCommand, Resolve } from "../commands/common.ts";
-import { DEFAULT, readRawSections, readSection, type Section } from "../config_file.ts";
+import { DEFAULT, readSection, type Section } from "../config_file.ts";
 import { keyOf, mistakesIn, type OptionSpec, sectionValues } from "../options.ts";
 import { suggestion } from "./suggestion.ts";
 
@@ -39,6 +39,8 @@ export interface SectionReport {
 export interface FileContext {
   readonly file: string;
   readonly text: string;
+  /** The keys that each section has itself, as they stand. */
+  readonly raw: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** The keys of all roles: one that belongs to none is likely misspelt. */
   readonly allKeys: ReadonlySet<string>;
   readonly resolve: Resolve;
@@ -68,8 +70,7 @@ export async function checkSection(
 }
 
 /** Keys of the section itself that no node reads and no other value refers to. */
-function strangeKeys({ file, text, allKeys }: FileContext, section: string): string[] {
-  const raw = readRawSections(text, file);
+function strangeKeys({ raw, allKeys }: FileContext, section: string): string[] {
   return [...raw.get(section)?.keys() ?? []]
     .filter((key) => !allKeys.has(key) && !isReferred(raw, key))
     .map((key) => `no node reads '${key}'${suggestion(key, allKeys)}: correct or remove it`);
@@ -77,7 +78,7 @@ function strangeKeys({ file, text, allKeys }: FileContext, section: string): str
 
 /** Whether some value has `%(key)s` in it. */
 export function isReferred(
-  raw: ReadonlyMap<string, ReadonlyMap<string, string>>,
+  raw: FileContext["raw"],
   key: string,
 ): boolean {
   const reference = `%(${key})s`;
@@ -128,12 +129,12 @@ async function nodeMistakes(
 }
 
 function settingsOf(
-  { text, file }: FileContext,
+  { raw }: FileContext,
   section: string,
   specs: readonly OptionSpec[],
   values: Section,
 ): Setting[] {
-  const own = readRawSections(text, file).get(section);
+  const own = raw.get(section);
   return specs.filter(({ hidden }) => !hidden).flatMap((spec) => {
     const key = keyOf(spec);
     const filed = values.get(key);
