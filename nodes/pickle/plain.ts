@@ -7,6 +7,10 @@ import { PickleError } from "./errors.ts";
 import { unquoted } from "./literal.ts";
 import { latin1, OP, OpcodeReader } from "./opcodes.ts";
 
+/** How big numbers may be: to make one takes a time that grows with the square of its length. */
+const MAX_DIGITS = 400;
+const MAX_INTEGER_BYTES = 160;
+
 /** A function or a class, by its name. */
 export class PlainGlobal {
   constructor(readonly name: string) {}
@@ -215,19 +219,25 @@ function fill(dictionary: Plain, items: readonly Plain[]): Plain {
   if (!(dictionary instanceof Map)) throw new PickleError("items are given to no dictionary");
   for (let at = 0; at + 1 < items.length; at += 2) {
     const key = items[at];
-    const text = key instanceof Uint8Array ? latin1(key) : String(key);
-    dictionary.set(text, items[at + 1] ?? null);
+    if (key instanceof Uint8Array) dictionary.set(latin1(key), items[at + 1] ?? null);
+    else if (typeof key === "object") throw new PickleError("a key is no plain value");
+    else dictionary.set(String(key), items[at + 1] ?? null);
   }
   return dictionary;
 }
 
 function integer(line: string): bigint {
-  const found = /^(-?\d{1,400})L?$/.exec(line.trim());
-  if (found?.[1] === undefined) throw new PickleError(`${JSON.stringify(line)} is no number`);
+  const found = line.length > MAX_DIGITS ? null : /^(-?\d+)L?$/.exec(line.trim());
+  if (found?.[1] === undefined) {
+    throw new PickleError(`${JSON.stringify(line.slice(0, 40))} is no number`);
+  }
   return BigInt(found[1]);
 }
 
 function littleEndian(bytes: Uint8Array): bigint {
+  if (bytes.length > MAX_INTEGER_BYTES) {
+    throw new PickleError(`a number has ${bytes.length} bytes, more than ${MAX_INTEGER_BYTES}`);
+  }
   let value = 0n;
   for (const byte of bytes.toReversed()) value = value << 8n | BigInt(byte);
   return BigInt.asIntN(bytes.length * 8, value);

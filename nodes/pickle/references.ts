@@ -148,6 +148,8 @@ interface Change extends Parsed {
 class Rewriter {
   readonly #tracker: Tracker;
   readonly #record: Uint8Array;
+  /** The next value with a number that was not looked at. */
+  #memo = 0;
 
   constructor(tracker: Tracker, record: Uint8Array) {
     this.#tracker = tracker;
@@ -174,12 +176,13 @@ class Rewriter {
     const record = this.#record;
     const pieces: Uint8Array[] = [];
     let at = 0;
-    const frames = [...this.#tracker.frames];
+    const { frames } = this.#tracker;
+    let nextFrame = 0;
     const copyUntil = (end: number) => {
-      while (frames[0] !== undefined && frames[0] < end) {
-        const frame = frames.shift() ?? end;
+      for (let frame = frames[nextFrame]; frame !== undefined && frame < end;) {
         pieces.push(record.subarray(at, frame));
         at = frame + 1 + OID_BYTES;
+        frame = frames[++nextFrame];
       }
       pieces.push(record.subarray(at, end));
       at = end;
@@ -204,10 +207,15 @@ class Rewriter {
 
   /** Whether a value that gets its number in [start, end) is referred to after it. */
   #isNeeded(start: number, end: number): boolean {
-    return this.#tracker.memos.some(({ putAt, lastGetAt }) =>
-      putAt >= start && putAt < end &&
-      (lastGetAt >= end || this.#record[putAt] === OP.MEMOIZE)
-    );
+    const { memos } = this.#tracker;
+    // References do not overlap and come in their order, so the search goes on where it was.
+    for (let memo = memos[this.#memo]; memo !== undefined && memo.putAt < end;) {
+      const { putAt, lastGetAt } = memo;
+      const isNeeded = lastGetAt >= end || this.#record[putAt] === OP.MEMOIZE;
+      if (putAt >= start && isNeeded) return true;
+      memo = memos[++this.#memo];
+    }
+    return false;
   }
 
   #literal({ target, class: classOf, around, isWeak, text }: Change): Uint8Array {

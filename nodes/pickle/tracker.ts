@@ -20,6 +20,8 @@ import {
 /** Strings of which references are made have 8 bytes, or as characters up to 16, or 1. */
 const OID_BYTES = 8;
 const MAX_TEXT_BYTES = 16;
+/** Values, numbers and marks that one record may have at a time; big ones have some thousands. */
+const MAX_VALUES = 1 << 22;
 /** The function that makes bytes of characters, as a pickle names it. */
 const LATIN_1 = "_codecs\nencode\n";
 
@@ -38,6 +40,7 @@ export interface Found {
 
 export class Tracker {
   readonly found: Found[] = [];
+  /** In the order of `putAt`. */
   readonly memos: Memo[] = [];
   /** Where frames are announced, whose lengths hold only while nothing is inserted. */
   readonly frames: number[] = [];
@@ -58,11 +61,20 @@ export class Tracker {
       do {
         reader.next();
         this.#step();
+        this.#checkSize();
       } while (reader.op !== OP.STOP);
       if (this.#stack.length !== 1) throw new PickleError("a pickle does not end with one value");
       this.#stack = [];
       this.#marks = [];
     }
+  }
+
+  #checkSize(): void {
+    if (
+      this.#stack.length <= MAX_VALUES && this.memos.length <= MAX_VALUES &&
+      this.#marks.length <= MAX_VALUES
+    ) return;
+    throw new PickleError(`expected at most ${MAX_VALUES} values in a record, found more`);
   }
 
   #step(): void {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { type Oid, oid } from "../../nodes/codec/ids.ts";
 import { PickleError } from "../../nodes/pickle/errors.ts";
+import { PlainLoader } from "../../nodes/pickle/plain.ts";
 import { mapReferences, referencesOf } from "../../nodes/pickle/references.ts";
 
 interface Vectors {
@@ -111,4 +112,33 @@ Deno.test("nonsense is refused, whatever it is", () => {
   for (const text of ["Q", "Q.", "(Q.", "tQ.", "NNQ.", "h\x01Q.", "\xffQ", "U\xffQ.", "cQ\n"]) {
     assert.throws(() => referencesOf(ascii(text)), PickleError, JSON.stringify(text));
   }
+});
+
+Deno.test("records that would take too much memory are refused", () => {
+  for (const opcode of ["N", "(", "\x94"]) {
+    const many = new Uint8Array((1 << 22) + 100).fill(opcode.charCodeAt(0));
+    many.set(ascii("N]Q"));
+    assert.throws(() => referencesOf(many), PickleError, opcode);
+  }
+});
+
+Deno.test("a record with very many references that are written anew, in frames, is moved", () => {
+  const count = 20_000;
+  const frame = "\x95\0\0\0\0\0\0\0\0";
+  const one = `${frame}S'\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\n'\np1\nQ`;
+  const moved = mapReferences(ascii(`(${one.repeat(count)}t.`), shifted);
+  const short = "U\x08\0\0\0\0\0\0\x11\nQ";
+  assert.deepEqual(moved, ascii(`(${short.repeat(count)}t.`));
+});
+
+Deno.test("plain values that would take for ever are refused", () => {
+  // A number whose making takes the square of its length, and a tree of 2^64 leaves as a key.
+  const number = new Uint8Array(4 << 20);
+  number.set([0x8b, 0, 0, 0x3f, 0]);
+  number[number.length - 1] = 0x2e;
+  assert.throws(() => new PlainLoader(number).load(), /a number has \d+ bytes/);
+  const tree = Array.from({ length: 64 }, (_, at) =>
+    `q${String.fromCharCode(at)}h` +
+    `${String.fromCharCode(at)}\x86`).join("");
+  assert.throws(() => new PlainLoader(ascii(`}N${tree}Ns.`)).load(), /a key is no plain value/);
 });
