@@ -1,7 +1,7 @@
 /** Backends that import: what they serve before, during and after, and what they refuse. */
 
 import assert from "node:assert/strict";
-import { MAX_TID, type Oid } from "../../nodes/codec/ids.ts";
+import { MAX_ID, MAX_TID, type Oid, oid } from "../../nodes/codec/ids.ts";
 import { DatabaseError } from "../../nodes/errors.ts";
 import { FileStorageWriter } from "../../nodes/filestorage/writer.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
@@ -300,14 +300,33 @@ Deno.test("databases that do not hang together are refused", () => {
   assert.throws(() => placed(source("a", 0), source("b", 0)), /found a, b/);
   assert.throws(() => placed(source("a", 0), source("b", 1)), /nothing mounts the ZODB b/);
   assert.throws(() => placed(source("a", 0, { c: 1 })), /expected the name of another section/);
+  assert.throws(
+    () => placed(source("a", 0, { b: 1 }), source("b", 11)),
+    /last of which is 9, found 11/,
+  );
+  const huge = { nextOid: oid(MAX_ID), lastTid: t(1) };
+  assert.throws(
+    () => place([source("a", 0, { b: 1 }), source("b", 1)], new Map([["a", huge], ["b", huge]])),
+    /b: expected room for its oids/,
+  );
   const ring = placed(source("a", 0, { b: 4 }), source("b", 1, { a: 5, b: 6 }));
   assert.deepEqual(ring.map(({ shift }) => shift), [0n, 10n]);
   const mounts: (readonly [Oid, Oid])[][] = ring.map(({ mounts }) => [...mounts]);
   assert.deepEqual(mounts, [[[4n, 11n]], [[5n, 0n], [6n, 11n]]]);
   assert.deepEqual(decodePlacements(encodePlacements(ring)), ring);
-  for (const text of ["", ".", "(d", "(dS'a'\nI1\ns.", "N."]) {
+  const wrongMount = encodePlacements(ring).replace("I4\nI11\n", "S'x'\nI11\n");
+  for (const text of ["", ".", "(d", "(dS'a'\nI1\ns.", "N.", wrongMount]) {
     assert.throws(() => decodePlacements(text), DatabaseError, text);
   }
+});
+
+Deno.test("a reference to an oid that the whole has no room for is refused", async () => {
+  const far = ascii("cmodule\nName\n.U\x08\x7f\xff\xff\xff\xff\xff\xff\xffQ.");
+  await using scene = new Scene()
+    .source("root", [[10, [1, record("root")]]], { mounts: { other: 1 } })
+    .source("other", [[5, [1, far]]], { oid: 1 });
+  const { objects } = await scene.open();
+  assert.throws(() => objects.load(o(3), { at: null, before: null }), Refusal);
 });
 
 Deno.test("an empty source is refused", async () => {

@@ -4,7 +4,7 @@
  * NEO 1.11 does, so that either program can go on with an import of the other.
  */
 
-import { type Oid, oid, type Tid, tid } from "../../../codec/ids.ts";
+import { MAX_ID, type Oid, oid, type Tid, tid } from "../../../codec/ids.ts";
 import { ConfigurationError, DatabaseError } from "../../../errors.ts";
 import { PickleError } from "../../../pickle/errors.ts";
 import { type Plain, PlainGlobal, PlainInstance, PlainLoader } from "../../../pickle/plain.ts";
@@ -79,9 +79,22 @@ class Placer {
     const { name } = source;
     const measure = this.#measures.get(name);
     if (measure === undefined) throw new RangeError(`the ZODB ${name} was not measured`);
+    const last = measure.nextOid - 1n;
+    if (source.oid > last) {
+      throw new ConfigurationError(
+        `${name}: expected the oid of one of its objects, the last of which is ${last}, found ` +
+          `${source.oid}`,
+      );
+    }
     const shift = this.#shift;
     this.#shifts.set(name, shift);
     this.#shift += measure.nextOid;
+    if (this.#shift > MAX_ID) {
+      throw new ConfigurationError(
+        `${name}: expected room for its oids up to ${last} after those of the ZODBs before, ` +
+          "found none: import it into a cluster of its own",
+      );
+    }
     const mounts = new Map<Oid, Oid>();
     this.#placements.push({ name, oid: source.oid, shift, ...measure, mounts });
     for (const targetName of mountOrder(source)) {
@@ -92,9 +105,8 @@ class Placer {
           `${name}: expected the name of another section before an oid, found ${targetName}`,
         );
       }
-      const known = this.#shifts.get(targetName);
-      mounts.set(at, oid(target.oid + (known ?? this.#shift)));
-      if (known === undefined) this.#place(target);
+      if (!this.#shifts.has(targetName)) this.#place(target);
+      mounts.set(at, oid(target.oid + (this.#shifts.get(targetName) ?? 0n)));
     }
   }
 }
@@ -155,7 +167,10 @@ function placementOf(name: string, value: Plain): Placement {
   const mapping = state.get("mapping");
   const mounts = new Map<Oid, Oid>();
   for (const [from, to] of mapping instanceof Map ? mapping : []) {
-    if (typeof to === "bigint") mounts.set(oid(BigInt(from)), oid(to));
+    if (typeof to !== "bigint" || !/^\d{1,19}$/.test(from)) {
+      throw new PickleError(`a mount point of ${name} is no oid`);
+    }
+    mounts.set(oid(BigInt(from)), oid(to));
   }
   return {
     name,

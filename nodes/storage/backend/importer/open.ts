@@ -1,6 +1,6 @@
 /** Opens the sources of an import, and places them as they were placed when it began. */
 
-import { type Oid, oid, type Tid, ZERO_TID } from "../../../codec/ids.ts";
+import { MAX_ID, oid, type Tid, ZERO_TID } from "../../../codec/ids.ts";
 import { ConfigurationError, DatabaseError, FileError } from "../../../errors.ts";
 import { FileStorageReader, type Pause } from "../../../filestorage/reader.ts";
 import type { FileLock, NodeHost } from "../../../host/host.ts";
@@ -97,13 +97,12 @@ function placementsOf(
   const measures = new Map<string, Measure>();
   for (const [name, { path, lastTid, greatestOid }] of readers) {
     if (lastTid === null) throw new ConfigurationError(`Can not import empty storage: ${path}`);
-    measures.set(name, { lastTid, nextOid: nextOid(greatestOid) });
+    if (greatestOid === MAX_ID) {
+      throw new ConfigurationError(`${path} has an object with the last oid that there is`);
+    }
+    measures.set(name, { lastTid, nextOid: oid((greatestOid ?? 0n) + 1n) });
   }
   return place(sources, measures);
-}
-
-function nextOid(greatest: Oid | null): Oid {
-  return oid((greatest ?? 0n) + 1n);
 }
 
 function sourceOf(placement: Placement, readers: ReadonlyMap<string, FileStorageReader>): Source {

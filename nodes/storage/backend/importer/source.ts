@@ -1,6 +1,6 @@
 /** One ZODB that is imported: its FileStorage, and its place in the whole. */
 
-import { hexId, type Oid, oid, type Tid } from "../../../codec/ids.ts";
+import { hexId, MAX_ID, type Oid, oid, type Tid } from "../../../codec/ids.ts";
 import type { RecordHeader } from "../../../filestorage/format.ts";
 import type { FileStorageReader } from "../../../filestorage/reader.ts";
 import { PickleError } from "../../../pickle/errors.ts";
@@ -55,6 +55,12 @@ export class Source {
     const mounted = mounts.get(referred);
     // The class beside a mount point is not that of what takes its place.
     if (mounted !== undefined) return { oid: mounted, keepsClass: false };
-    return shift === 0n ? null : { oid: oid(referred + shift), keepsClass: true };
+    if (shift === 0n) return null;
+    if (referred + shift > MAX_ID) {
+      throw new PickleError(
+        `it refers to ${hexId(referred)}, an oid that the whole has no room for`,
+      );
+    }
+    return { oid: oid(referred + shift), keepsClass: true };
   }
 }
