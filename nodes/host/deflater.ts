@@ -33,16 +33,20 @@ const CHECKSUM_BYTES = 20;
 export function startDeflater(level: number | null): Deflater {
   const worker = new Worker(new URL("./deflate_worker.ts", import.meta.url));
   const waiting: PromiseWithResolvers<DeflateAnswer>[] = [];
+  // A thread that has failed is gone, and answers nothing any more.
+  let failure: { readonly cause: unknown } | null = null;
   worker.on("message", (answer: DeflateAnswer) => {
     waiting.shift()?.resolve(answer);
     if (waiting.length === 0) worker.unref();
   });
   worker.on("error", (error) => {
+    failure = { cause: error };
     for (const { reject } of waiting.splice(0)) reject(error);
   });
   worker.unref();
   return {
     async deflate(data) {
+      if (failure !== null) throw failure.cause;
       const request = requestOf(data, level);
       const answer = Promise.withResolvers<DeflateAnswer>();
       waiting.push(answer);
