@@ -120,10 +120,9 @@ export class Initialization implements MasterToStorageInitialization {
   askLastIDs(): Reply<AnswerLastIDs> {
     const { maintenance, settings } = this.#backend;
     const { assignment } = this.#session;
-    const truncated = settings.truncateTid === null ? this.#backend.committed() : then(
-      maintenance.truncate(assignment.offsets(() => true)),
-      () => this.#backend.commit(),
-    );
+    const truncated = settings.truncateTid === null
+      ? this.#backend.committed()
+      : then(this.#session.truncate(settings.truncateTid), () => this.#backend.commit());
     return then(
       truncated,
       () =>

@@ -26,7 +26,7 @@ import type { Tid } from "../codec/ids.ts";
 import type { Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Backend, Slices } from "./backend/backend.ts";
-import { type Eventual, then, unawaited } from "./backend/eventual.ts";
+import { then, unawaited } from "./backend/eventual.ts";
 import { Background } from "./background.ts";
 import { Checker } from "./checking/checker.ts";
 import { type DamagedCellError, reportDamage } from "./checking/damage.ts";
@@ -99,8 +99,11 @@ export class Operation implements MasterToStorageOperation {
   /** Makes the database ready for operation, and tells the master when it is. */
   async start({ backup }: { readonly backup: boolean }): Promise<void> {
     const { assignment, options: { master } } = this.#session;
-    if (this.#backend.settings.truncateTid !== null) {
-      await this.#truncate();
+    const { truncateTid } = this.#backend.settings;
+    if (truncateTid !== null) {
+      // All others did so while this node was away: what it has beyond that is of a history that
+      // was given up. Its cells are out of date, and get what came since.
+      await this.#session.truncate(truncateTid);
       if (this.#isOver) return;
     }
     const outdated = assignment.offsets((state) => state === "OUT_OF_DATE");
@@ -131,15 +134,6 @@ export class Operation implements MasterToStorageOperation {
         return !isOver();
       },
     };
-  }
-
-  /**
-   * Does what was decided while this node was away, and done by all others: what it has beyond that
-   * is of a history that was given up. Its cells are out of date, and get what came since.
-   */
-  #truncate(): Eventual<void> {
-    const { maintenance } = this.#backend;
-    return maintenance.truncate(this.#session.assignment.offsets(() => true));
   }
 
   /** Ends operation: nothing is remembered of it but what is on disk. */

@@ -12,12 +12,13 @@ import type { Endpoint } from "../cluster/endpoint.ts";
 import type { MasterList } from "../cluster/master_list.ts";
 import { NodeTable } from "../cluster/node_table.ts";
 import { nidText } from "../cluster/node_ids.ts";
-import type { Nid } from "../codec/ids.ts";
+import { hexId, type Nid, type Tid } from "../codec/ids.ts";
 import type { Address, LogLevel, NodeHost } from "../host/host.ts";
 import type { Connection } from "../wire/connection.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Assignment } from "./assignment.ts";
 import type { Backend } from "./backend/backend.ts";
+import type { Eventual } from "./backend/eventual.ts";
 import { Keeping } from "./keeping.ts";
 import type { Peers } from "./peers.ts";
 
@@ -140,6 +141,12 @@ export class Session {
     }
     this.assignment.update(ptid, changes);
     this.options.backend.table.change(ptid, changes);
+  }
+
+  /** Deletes what is later than the tid in the settings that says so. A commit must follow. */
+  truncate(tid: Tid): Eventual<void> {
+    this.log("WARNING", `deletes all that is later than ${hexId(tid)}: the cluster was truncated`);
+    return this.options.backend.maintenance.truncate(this.assignment.offsets(() => true));
   }
 
   /** Refuses a partition table that names what the master has not told of. */

@@ -110,6 +110,28 @@ Deno.test("a truncation is stored, and done when the last ids are asked for", as
   assert.deepEqual(await stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
   assert.equal((await stage.onDisk("SELECT * FROM data")).length, 2);
   assert.equal((await stage.master.ask(AskRecovery, {})).truncateTid, null);
+  assertTold(stage);
+});
+
+/** The log says what is deleted, and why. */
+function assertTold(stage: Stage): void {
+  const told = stage.lines.filter((line) => /later than 0000000000000096.*truncated/.test(line));
+  assert.equal(told.length, 1, stage.lines.join("\n"));
+}
+
+Deno.test("a truncation for which a node came too late is done before it operates", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await stage.commit(client, t(100), [{ oid: o(1), data: "one" }]);
+  await stage.commit(client, t(200), [{ oid: o(1), serial: t(100), data: "given up" }]);
+  stage.master.notify(StopOperation, {});
+  stage.master.notify(Truncate, { tid: t(150) });
+  stage.sendTable();
+  await stage.operate();
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM obj"), [{ tid: 100n }]);
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM trans"), [{ tid: 100n }]);
+  assert.deepEqual(await stage.onDisk("SELECT * FROM config WHERE name = 'truncate_tid'"), []);
+  assertTold(stage);
 });
 
 Deno.test("a truncation lowers the progress of outdated cells, and spares other leftovers", async () => {
