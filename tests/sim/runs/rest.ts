@@ -9,6 +9,8 @@ import type { RunOptions } from "./options.ts";
 
 /** How long it may take until storages have heard that clients are gone. */
 const NEWS_MS = 500;
+/** How much of a row a message shows. */
+const SHOWN_CHARACTERS = 400;
 
 const TRANSACTIONS =
   "SELECT tid, oids, user, description, ext, ttid FROM trans WHERE partition = $ ORDER BY tid";
@@ -35,15 +37,11 @@ export async function assertAtRest(
       state === "UP_TO_DATE" ? storages.get(nid) ?? [] : []
     );
     assert.ok(first !== undefined, `nobody has partition ${partition}`);
-    const contents = (name: string) => [
-      ...rowsOn(cluster.world.host(name), TRANSACTIONS.replace("$", String(partition))).map(
-        rowText,
-      ),
-      ...needed(rowsOn(cluster.world.host(name), OBJECTS.replace("$", String(partition))), packTid)
-        .map(
-          rowText,
-        ),
-    ];
+    const contents = (name: string) => {
+      const found = (sql: string) =>
+        rowsOn(cluster.world.host(name), sql.replace("$", String(partition)));
+      return [...found(TRANSACTIONS), ...needed(found(OBJECTS), packTid)].map(rowText);
+    };
     const expected = new Set(contents(first));
     for (const other of others) {
       const found = new Set(contents(other));
@@ -52,8 +50,9 @@ export async function assertAtRest(
       if (missing.length + surplus.length === 0) continue;
       throw new Error(
         `${other} and ${first} differ on partition ${partition}: ` +
-          `it lacks ${missing.length} rows, such as ${missing[0]}; ` +
-          `it has ${surplus.length} of its own, such as ${surplus[0]}`,
+          `it lacks ${missing.length} rows, such as ${missing[0]?.slice(0, SHOWN_CHARACTERS)}; ` +
+          `it has ${surplus.length} of its own, such as ` +
+          `${surplus[0]?.slice(0, SHOWN_CHARACTERS)}`,
       );
     }
   }
@@ -64,11 +63,9 @@ export async function assertAtRest(
   }
 }
 
-/** A row in a few words: its ids, and something of its data. */
+/** All of a row, its data last: rows are the same when their texts are. */
 function rowText(row: SqlRow): string {
-  const { value, ...rest } = row;
-  const columns = Object.entries(rest).map(([name, value]) => `${name}=${columnText(value)}`);
-  return [...columns, `value=${value instanceof Uint8Array ? value.length : value}`].join(" ");
+  return Object.entries(row).map(([name, value]) => `${name}=${columnText(value)}`).join(" ");
 }
 
 function columnText(value: SqlRow[string] | undefined): string {
