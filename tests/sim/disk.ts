@@ -1,6 +1,6 @@
 /**
  * A simulated disk: text files, which are always whole, and databases, which after a crash are as
- * they were when they were last made durable, or at any commit since then.
+ * they were when they were last made durable, or at the last commit since then.
  */
 
 import { DatabaseSync } from "node:sqlite";

@@ -11,7 +11,7 @@ import { recover } from "./operator.ts";
 import { assertAtRest } from "./rest.ts";
 import type { Run } from "./run.ts";
 
-/** Virtual time in which a backup must have got everything, from the last fault on. */
+/** Virtual time in which a backup must have got everything, once its own nodes are whole. */
 export const CATCH_UP_LIMIT_MS = 60_000;
 
 /** What a backup is like: it need not be like its original. */
