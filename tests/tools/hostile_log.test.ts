@@ -5,8 +5,10 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { DatabaseSync } from "node:sqlite";
 import BZip2 from "bzip2-wasm";
 import * as p from "../../gen/packets.ts";
+import { ConfigurationError } from "../../nodes/errors.ts";
 import { inDirectory, shown, TestLog } from "./log_support.ts";
 
 const bzip2 = new BZip2();
@@ -149,3 +151,42 @@ for (const [what, { structs = {}, packet, body, expected }] of Object.entries(CO
       for (const [at, line] of lines.entries()) assert.match(line, expected[at] ?? /^$/);
     }));
 }
+
+/** Makes a log file by SQL. */
+function made(directory: string, sql: string): string {
+  const path = `${directory}/x.log`;
+  const database = new DatabaseSync(path);
+  database.exec(sql);
+  database.close();
+  return path;
+}
+
+Deno.test("of rows of any types what can be read is shown", () =>
+  inDirectory(async (directory) => {
+    const path = made(
+      directory,
+      `CREATE TABLE log (date, name, level, msg);
+      CREATE TABLE packet (date, name, msg_id, code, peer, body);
+      INSERT INTO log VALUES ('x', NULL, 20, 'text'), (NULL, NULL, 20, 'null'), (1, NULL, 'a', NULL),
+        (2, x'6f', 1e300, x'ff00'), (3, NULL, 20, 'plain'), (9e999, NULL, 20, 'far');
+      INSERT INTO packet VALUES (4, NULL, 'q', 'constructor', NULL, 'text'),
+        (5, NULL, -5, 9223372036854775807, 7, x'00');`,
+    );
+    const lines = await shown([path], { dateFormat: "", nodeColumn: false, shown: "raw" });
+    assert.ok(lines.includes("INFO      plain") && lines.includes("INFO      far"), `${lines}`);
+    assert.equal(lines.filter((line) => /^PACKET .*UnknownPacket/.test(line)).length, 2);
+  }));
+
+Deno.test("a log whose table is a view without end is refused", () =>
+  inDirectory(async (directory) => {
+    const path = made(
+      directory,
+      `CREATE VIEW log AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)
+      SELECT 1.0 AS date, NULL AS name, 20 AS level, 'x' AS msg FROM c`,
+    );
+    await assert.rejects(shown([path]), (error) => {
+      assert.ok(error instanceof ConfigurationError);
+      assert.match(error.message, /x\.log is not a log of NEO: it has views/);
+      return true;
+    });
+  }));

@@ -7,6 +7,7 @@ import { basename } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ConfigurationError, DatabaseError } from "../../nodes/errors.ts";
 import type { SqlRow, SqlValue } from "../../nodes/host/host.ts";
+import { prepareStatement } from "../../nodes/host/sqlite_statement.ts";
 import { messageOf } from "../files.ts";
 import { compressionOf, decompressFile } from "./decompress.ts";
 import { type ArgumentsShown, packetLines, textLines } from "./packet_text.ts";
@@ -95,6 +96,8 @@ export class LogFile {
       if (columnsOf(database, "log").length === 0) {
         throw new DatabaseError("it has no table 'log'");
       }
+      const view = prepareStatement(database, "SELECT 1 FROM sqlite_master WHERE type = 'view'");
+      if (view.get() !== undefined) throw new DatabaseError("it has views, which may be endless");
       return new LogFile(nodeNameOf(path), database, options);
     } catch (cause) {
       database?.close();

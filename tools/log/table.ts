@@ -34,14 +34,18 @@ export class LogTable {
       `SELECT date, ${node}, ${columns} FROM ${name} ${join} WHERE date >= ? AND date <= ? ` +
         `ORDER BY date LIMIT ${PAGE_ROWS} OFFSET ?`,
     );
-    this.#last = prepareStatement(database, `SELECT max(date) AS date FROM ${name}`);
+    // A text comes after all numbers, and is no date.
+    this.#last = prepareStatement(
+      database,
+      `SELECT date FROM ${name} WHERE date < '' ORDER BY date DESC LIMIT 1`,
+    );
     this.#date = from;
   }
 
   /** Remembers where the table ends now, and reads up to there. */
   read(): Generator<SqlRow> {
-    const end = this.#last.get()?.date;
-    return this.#rows(typeof end === "number" ? end : -Infinity);
+    const last = this.#last.get();
+    return this.#rows(last === undefined ? -Infinity : dateOf(last));
   }
 
   *#rows(end: number): Generator<SqlRow> {
