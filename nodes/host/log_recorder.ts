@@ -83,13 +83,13 @@ export class LogRecorder implements LogSink {
 
   /**
    * Goes on with a new file of the same name; what is in memory goes there, too. To be called when
-   * the file was renamed.
+   * the file was renamed. Where that is not possible it goes on with this one, and says so.
    */
   reopen(): void {
     try {
       this.#database.reopen();
     } catch (error) {
-      this.#complain(error);
+      this.#options.complain(`the log goes on in the old file: ${reasonOf(error)}`);
     }
   }
 
@@ -123,8 +123,9 @@ export class LogRecorder implements LogSink {
   #complain(error: unknown): void {
     if (this.#hasComplained) return;
     this.#hasComplained = true;
-    const reason = error instanceof Error ? error.message : error;
-    this.#options.complain(`the log file can't be written, and is tried again: ${reason}`);
+    this.#options.complain(
+      `the log file can't be written, and is tried again: ${reasonOf(error)}`,
+    );
   }
 
   /**
@@ -137,4 +138,8 @@ export class LogRecorder implements LogSink {
     this.#lastDate = isTaken ? this.#lastDate * NEXT : date;
     return this.#lastDate;
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
