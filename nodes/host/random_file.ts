@@ -67,14 +67,14 @@ class OpenFile implements RandomFile {
   }
 
   get size(): number {
-    return attempt(`look at ${this.path}`, () => fstatSync(this.#descriptor).size);
+    return attempt(`look at ${this.path}`, () => fstatSync(this.#open).size);
   }
 
   read(into: Uint8Array, position: number): number {
     return attempt(`read ${this.path}`, () => {
       let at = 0;
       while (at < into.length) {
-        const count = readSync(this.#descriptor, into, at, into.length - at, position + at);
+        const count = readSync(this.#open, into, at, into.length - at, position + at);
         if (count === 0) break;
         at += count;
       }
@@ -85,17 +85,23 @@ class OpenFile implements RandomFile {
   write(bytes: Uint8Array, position: number): void {
     attempt(`write ${this.path}`, () => {
       for (let at = 0; at < bytes.length;) {
-        at += writeSync(this.#descriptor, bytes, at, bytes.length - at, position + at);
+        at += writeSync(this.#open, bytes, at, bytes.length - at, position + at);
       }
     });
   }
 
   truncate(size: number): void {
-    attempt(`cut ${this.path}`, () => ftruncateSync(this.#descriptor, size));
+    attempt(`cut ${this.path}`, () => ftruncateSync(this.#open, size));
   }
 
   flush(): void {
-    attempt(`flush ${this.path}`, () => fsyncSync(this.#descriptor));
+    attempt(`flush ${this.path}`, () => fsyncSync(this.#open));
+  }
+
+  /** The system gives the number of a closed file to the next one that is opened. */
+  get #open(): number {
+    if (this.#isOpen) return this.#descriptor;
+    throw new Error("it was closed");
   }
 
   close(): void {

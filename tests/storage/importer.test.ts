@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { MAX_ID, MAX_TID, type Oid, oid } from "../../nodes/codec/ids.ts";
 import { DatabaseError } from "../../nodes/errors.ts";
+import { FileStorageReader } from "../../nodes/filestorage/reader.ts";
 import { FileStorageWriter } from "../../nodes/filestorage/writer.ts";
+import type { ClientHost } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { fileSystem } from "../../nodes/host/random_file.ts";
 import { referencesOf } from "../../nodes/pickle/references.ts";
@@ -18,7 +20,7 @@ import { plainFrom } from "../../nodes/storage/backend/importer/stored.ts";
 import { openBackend, type OwnDatabase } from "../../nodes/storage/backend/open.ts";
 import { Refusal } from "../../nodes/wire/refusal.ts";
 import { Mariadb, NO_MARIADB } from "../support/mariadb.ts";
-import { o, sha1, t } from "./values.ts";
+import { o, S1, sha1, t } from "./values.ts";
 
 const PARTITIONS = 3;
 const NOTHING = new Uint8Array(0);
@@ -77,11 +79,16 @@ class Scene implements AsyncDisposable {
     return this.#backend;
   }
 
-  async open(): Promise<Backend> {
+  async open({ writeBack = false } = {}): Promise<Backend> {
     const log = { log: (level: string, _: string, text: string) => this.lines.push(level + text) };
-    const backend = await openBackend(createNodeHost({ log }), {
+    const own = createNodeHost({ log });
+    // Nobody waits for seconds here.
+    const setTimer: ClientHost["setTimer"] = (_, callback) =>
+      own.setTimer(0, callback, { keepsProcess: true });
+    const host = writeBack ? { ...own, setTimer } : own;
+    const backend = await openBackend(host, {
       adapter: "Importer",
-      importer: { sources: this.sources, compress: true, writeBack: false },
+      importer: { sources: this.sources, compress: true, writeBack },
       database: this.database,
     }, { cluster: "test", dedup: false, reset: false, failed: () => {} });
     backend.settings.partitions ??= PARTITIONS;
@@ -332,4 +339,34 @@ Deno.test("a reference to an oid that the whole has no room for is refused", asy
 Deno.test("an empty source is refused", async () => {
   await using scene = new Scene().source("root", []);
   await assert.rejects(scene.open(), /Can not import empty storage/);
+});
+
+Deno.test("writing back keeps what it cuts off, and follows the last whole transaction", async () => {
+  await using scene = new Scene().source("root", HISTORY);
+  const [source] = scene.sources;
+  assert.ok(source !== undefined);
+  const { path } = source;
+  const whole = Deno.readFileSync(path);
+  const tail = whole.slice(4, 60);
+  for (const [number, at] of [60, 70].entries()) {
+    Deno.writeFileSync(path, tail, { append: true });
+    const backend = await scene.open({ writeBack: true });
+    backend.settings.nid = S1;
+    const cells = [{ nid: S1, state: "UP_TO_DATE" as const }];
+    backend.table.replace(
+      1,
+      Array.from({ length: PARTITIONS }, (_, offset) => ({ offset, cells })),
+    );
+    await commit(backend, at, 1, record(`new ${at}`));
+    await scene.import(50);
+    await scene.close();
+    assert.deepEqual(Deno.readFileSync(`${path}.tr${number}`), tail);
+    assert.match(scene.lines.join("\n"), new RegExp(`now in ${path}\\.tr${number}`));
+    const reader = await FileStorageReader.open({
+      ...{ files: fileSystem, path, log: { log: () => {} }, pause: () => Promise.resolve() },
+    });
+    assert.deepEqual([reader.lastTid, reader.end], [t(at), Deno.statSync(path).size]);
+    reader.close();
+  }
+  assert.deepEqual(Deno.readFileSync(path).subarray(0, whole.length), whole);
 });

@@ -20,6 +20,8 @@ const RETRY_MS = 5000;
 /** Transactions of all partitions that are listed at once, and of one partition at least. */
 const CHUNK = 1000;
 const MIN_CHUNK = 2;
+/** How much of a file is copied at once. */
+const TAIL_BYTES = 1 << 20;
 
 interface Opened {
   readonly file: RandomFile;
@@ -33,6 +35,8 @@ export class WriteBack implements BackgroundWork {
   #opened: Opened | null = null;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
+  /** Whether only this has written to the file since it was looked at. */
+  #isOwnTail = false;
 
   constructor(host: NodeHost, database: Backend, path: string) {
     this.#host = host;
@@ -62,10 +66,10 @@ export class WriteBack implements BackgroundWork {
         await this.#copy(slices);
         await this.#wait(INTERVAL_MS);
       } catch (error) {
+        if (this.#isClosed) return;
         if (!(error instanceof FileError)) throw error;
         // Whatever is half written is cut off when the file is opened again.
         this.#free();
-        if (this.#isClosed) return;
         this.#host.log.log("ERROR", "importer", `write-back waits: ${error.message}`);
         await this.#wait(RETRY_MS);
       }
@@ -85,8 +89,46 @@ export class WriteBack implements BackgroundWork {
     reader.close();
     const file = files.open(this.#path, "change");
     if (file === null) throw new FileError(`there is no file ${this.#path}`);
-    file.truncate(reader.end);
+    try {
+      if (!this.#isOwnTail) this.#keepTail(file, reader.end);
+      this.#isOwnTail = true;
+      file.truncate(reader.end);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     return { file, writer: new FileStorageWriter({ file, existing: reader }) };
+  }
+
+  /** Keeps what is cut off in a file of its own, as ZODB does: it may be more than half a write. */
+  #keepTail(file: RandomFile, end: number): void {
+    const { files, log } = this.#host;
+    const { size } = file;
+    if (size <= end) return;
+    let number = 0;
+    while (this.#isThere(`${this.#path}.tr${number}`)) number++;
+    const copy = files.open(`${this.#path}.tr${number}`, "create");
+    if (copy === null) return;
+    try {
+      for (let at = end; at < size; at += TAIL_BYTES) {
+        const bytes = new Uint8Array(Math.min(TAIL_BYTES, size - at));
+        copy.write(bytes.subarray(0, file.read(bytes, at)), at - end);
+      }
+      copy.flush();
+    } catch (error) {
+      files.remove(copy.path);
+      throw error;
+    } finally {
+      copy.close();
+    }
+    const what = `the last ${size - end} bytes of ${this.#path} are no whole transaction`;
+    log.log("WARNING", "importer", `${what}: they are now in ${copy.path}`);
+  }
+
+  #isThere(path: string): boolean {
+    const file = this.#host.files.open(path, "read");
+    file?.close();
+    return file !== null;
   }
 
   /** Copies all that is new, in the order of tids. */
