@@ -97,7 +97,9 @@ export class Running extends ServicePhase {
     for (const { state, connection } of nodes.identified("STORAGE")) {
       if (state === "RUNNING") connection?.notify(StartOperation, { backup: true });
     }
-    primary.enter(new StartingBackup(new Backup({ primary, readiness, progress, cluster })));
+    const backup = new Backup({ primary, readiness, progress, cluster });
+    if (progress.backupTid !== ZERO_TID) backup.order(progress.tell());
+    primary.enter(new StartingBackup(backup));
   }
 
   override truncate(tid: Tid): void {

@@ -5,12 +5,14 @@ import {
   AddPendingNodes,
   AskLastTransaction,
   AskPartitionTable,
+  AskRecovery,
   SetClusterState,
   Truncate,
   TweakPartitionTable,
 } from "../../gen/packets.ts";
 import { type Client, type Oid, StorageError, TransientError } from "../../mod.ts";
 import { nodeId } from "../../nodes/cluster/node_ids.ts";
+import { partitionOf } from "../../nodes/codec/ids.ts";
 import {
   change,
   commit,
@@ -201,6 +203,32 @@ Deno.test("a backup can have a backup", async () => {
       await untilSeen(reader, writer.lastTid);
       assert.equal(await read(reader, oid), "two");
     });
+  });
+});
+
+Deno.test("who gives up to become a backup keeps all that was there, also after a restart", async () => {
+  const partitions = 2;
+  const options = { upstream: { partitions }, backup: { storages: 2, partitions } };
+  await withPair(options, async ({ upstream, backup }) => {
+    await upstream.kill("master");
+    let last;
+    {
+      await using writer = await open(backup);
+      // The last one concerns one storage only: the other knows of nothing so late.
+      do last = await commit(writer, "ours"); while (
+        partitionOf(last.oid, partitions) !== partitionOf(last.tid, partitions)
+      );
+    }
+    await change(backup, "STARTING_BACKUP", "STARTING_BACKUP");
+    assert.equal((await backup.ask(AskRecovery, {})).backupTid, last.tid);
+    await backup.kill("master");
+    await backup.startMaster();
+    await untilState(backup, "STARTING_BACKUP");
+    assert.equal((await backup.ask(AskRecovery, {})).backupTid, last.tid);
+    await change(backup, "STOPPING_BACKUP", "RUNNING");
+    await using reader = await open(backup);
+    assert.equal(reader.lastTid, last.tid);
+    assert.equal(await read(reader, last.oid), "ours");
   });
 });
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import * as p from "../../gen/packets.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
-import { complete, PARTITIONS, withBackup } from "./backup_scene.ts";
+import { complete, order, PARTITIONS, withBackup } from "./backup_scene.ts";
 import { PlayedUpstream } from "./played_upstream.ts";
 import { answerAsStorage, type Peer, S1, S2, sameRows, TestCluster, tidOf } from "./support.ts";
 
@@ -130,4 +130,33 @@ Deno.test("an original of another size is not followed", async () => {
   await withStored(upstream, 45, async (cluster) => {
     await cluster.log.says(/expected 4 partitions as in this cluster, found 5/);
   });
+});
+
+Deno.test("what becomes a backup remembers that it is complete, whoever wrote last", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS });
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const storages: Peer[] = [];
+  for (const [number, lastTid] of [[1, 45], [2, 40]] as const) {
+    storages.push(
+      await cluster.storage(number, {
+        ...{ ptid: 3, rows: sameRows(PARTITIONS, COPIES) },
+        lastIds: { lastOid: null, lastTid: tidOf(lastTid) },
+      }),
+    );
+  }
+  for (const storage of storages) {
+    await storage.skipTo(p.StartOperation);
+    storage.notify(p.NotifyReady, {});
+    await storage.drain();
+  }
+  await order(await cluster.admin(), "STARTING_BACKUP");
+  for (const storage of storages) {
+    assert.equal((await storage.take(p.StartOperation)).backup, true);
+    const { tid, sources } = await storage.take(p.Replicate);
+    assert.deepEqual([tid, [...sources]], [tidOf(45), [[0, null], [1, null], [2, null], [
+      3,
+      null,
+    ]]]);
+  }
 });

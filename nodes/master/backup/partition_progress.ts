@@ -174,6 +174,11 @@ export class PartitionProgress {
     return { nid, offset: this.offset, tid: copy.tid, source: "NOTHING" };
   }
 
+  /** Lets all storages know up to where their cells lack nothing. */
+  tell(): Order[] {
+    return [...this.#copies].map(([nid, copy]) => this.#nothing(nid, copy));
+  }
+
   /** A storage has replicated its cell up to `tid`; `lastTid` is upstream's last one, if known. */
   replicated(
     nid: Nid,

@@ -49,6 +49,15 @@ export class Progress {
     }
   }
 
+  /**
+   * Lets all storages know up to where their cells have everything. By itself, one knows only of
+   * the last transaction that it was part of, and the backup would be cut off there if it ended
+   * after a restart and before it has followed anything.
+   */
+  tell(): Order[] {
+    return this.#partitions.flatMap((partition) => partition.tell());
+  }
+
   /** Up to where the cluster as a whole has everything: each partition, on one cell at least. */
   get backupTid(): Tid {
     return least(this.#partitions, ({ greatestTid }) => greatestTid);
