@@ -66,7 +66,7 @@ Deno.test("the nodes of a cluster write out their logs when neoctl or a signal s
     const [, storageLog = ""] = logs;
     assert.equal((await cluster.ctl("flush_log")).code, 0);
     for (const log of logs) {
-      await waitForLog(log, (text) => /FlushLog +< [AM]1|FlushLog/.test(text));
+      await waitForLog(log, (text) => text.includes("FlushLog"));
     }
     const { stdout } = await neo("log", "-a", ...logs);
     assert.match(stdout, /PACKET {4}M1 +#0x\S+ FlushLog +< A1/);
