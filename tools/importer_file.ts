@@ -55,7 +55,7 @@ export function parseImporterFile(text: string, file: string): ImporterFile {
       adapter: main.get("adapter") ?? "MySQL",
       database: required(main, "database", where),
       engine: main.get("engine"),
-      wait: Number(main.get("wait") ?? 0),
+      wait: seconds(main, "wait", where),
     },
   };
 }
@@ -66,6 +66,12 @@ function required(section: Section, key: string, where: string): string {
     throw new ConfigurationError(`${where}: expected a value for ${key}, found none`);
   }
   return value;
+}
+
+function seconds(section: Section, key: string, where: string): number {
+  const value = section.get(key) ?? "0";
+  if (/^-?\d{1,9}(\.\d{1,9})?$/.test(value)) return Number(value);
+  throw new ConfigurationError(`${where}: expected seconds for ${key}, found '${value}'`);
 }
 
 function flag(section: Section, key: string, where: string): boolean {

@@ -63,6 +63,7 @@ Deno.test("mistakes are told in one line that says where", () => {
     [`[neo]\n[root]\n${STORAGE}\n`, /section neo: expected a value for database/],
     [`${MAIN}[root]\noid = 0\n`, /section root: expected a value for storage/],
     [`${MAIN}writeback = yes\n[root]\n${STORAGE}\n`, /expected true or false for writeback/],
+    [`${MAIN}wait = soon\n[root]\n${STORAGE}\n`, /expected seconds for wait, found 'soon'/],
     [`${MAIN}compress = lzma\n[root]\n${STORAGE}\n`, /zlib=9 for compress, found 'lzma'/],
     [`${MAIN}writeback = true\n[a]\n${STORAGE}\n[b]\n${STORAGE}\n`, /Can not forward new/],
     [`${MAIN}[root]\n${STORAGE}\nother = x\n`, /section root: expected an oid for other/],
