@@ -76,15 +76,16 @@ export class Past {
 
   /** Revisions of an object, the newest first, with the sizes of their data in bytes. */
   *history(id: Oid): IterableIterator<{ serial: Tid; size: number }> {
-    for (let bound = after(this.lastTid);;) {
-      const found = this.before(id, bound);
-      if (found === null) return;
-      const { source, record } = found;
-      bound = record.tid;
-      const size = record.length > 0 || record.back === 0
-        ? record.length
-        : source.reader.data(record)?.length ?? 0;
-      yield { serial: record.tid, size };
+    const found = this.before(id, after(this.lastTid));
+    if (found === null) return;
+    const { source: { reader } } = found;
+    let serial: Tid | null = null;
+    for (let at: RecordHeader | null = found.record; at !== null; at = reader.previous(at)) {
+      // Of two in one transaction, the last one counts.
+      if (at.tid === serial) continue;
+      serial = at.tid;
+      const isOwn = at.length > 0 || at.back === 0;
+      yield { serial, size: isOwn ? at.length : reader.data(at)?.length ?? 0 };
     }
   }
 
