@@ -64,11 +64,3 @@ function tidOf(hex: string): Tid {
   const value = BigInt(`0x${hex}`);
   return tid(value > MAX_TID ? MAX_TID : value);
 }
-
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-export function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}

@@ -3,8 +3,10 @@
 import { createHash, type Hash } from "node:crypto";
 import { MAX_TID, type Oid, oid, type Tid, tid } from "../../mod.ts";
 import { FileError } from "../../nodes/errors.ts";
+import { encodeHex } from "../../nodes/host/hex.ts";
 import type { RandomFile } from "../../nodes/host/host.ts";
 import { fileSystem } from "../../nodes/host/random_file.ts";
+import { viewOf } from "../../nodes/filestorage/format.ts";
 import { Window } from "../../nodes/filestorage/window.ts";
 import type { NewRecord, Transferred } from "../transfer/transaction.ts";
 import {
@@ -14,13 +16,11 @@ import {
   FRAME,
   FRAME_HEADER_BYTES,
   type Header,
-  hexOf,
   MAGIC,
   MAX_FRAME_BYTES,
   parseHeader,
   RECORD_BYTES,
   TRANSACTION_BYTES,
-  viewOf,
 } from "./format.ts";
 
 const WINDOW_BYTES = 1 << 20;
@@ -73,7 +73,7 @@ export class BackupReader implements Disposable {
     if (start < MAGIC.length || bytes[0] !== FRAME.end) {
       throw new FileError(`${this.path} is no whole backup file: its end is missing`);
     }
-    return hexOf(bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + DIGEST_BYTES));
+    return encodeHex(bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + DIGEST_BYTES));
   }
 
   #begin(): Header {
@@ -128,7 +128,7 @@ export class BackupReader implements Disposable {
 
   #checkEnd(bytes: Uint8Array): void {
     const isWhole = bytes.length === END_BYTES && this.#position === this.size &&
-      hexOf(bytes.subarray(0, DIGEST_BYTES)) === hexOf(this.#hash.digest());
+      encodeHex(bytes.subarray(0, DIGEST_BYTES)) === encodeHex(this.#hash.digest());
     if (!isWhole) throw this.#damaged("its checksum is not that of its contents");
   }
 

@@ -2,6 +2,8 @@
 
 import { createHash } from "node:crypto";
 import { hexId } from "../../mod.ts";
+import { viewOf } from "../../nodes/filestorage/format.ts";
+import { Output } from "../../nodes/filestorage/output.ts";
 import { PendingFile } from "../transfer/pending_file.ts";
 import type { NewRecord, Target, Transferred } from "../transfer/transaction.ts";
 import {
@@ -13,24 +15,19 @@ import {
   MAGIC,
   RECORD_BYTES,
   TRANSACTION_BYTES,
-  viewOf,
 } from "./format.ts";
-
-/** How much is collected before it is written. */
-const BUFFER_BYTES = 1 << 20;
 
 export class BackupWriter implements Target, Disposable {
   readonly #file: PendingFile;
+  readonly #output: Output;
   readonly #hash = createHash("sha256");
-  #buffer: Uint8Array[] = [];
-  #buffered = 0;
-  #written = 0;
   #transactions = 0;
   #records = 0;
 
   /** Throws a FileError when there is a file of that name. */
   constructor(path: string, { cluster, from, to, previous }: Header) {
     this.#file = new PendingFile(path);
+    this.#output = new Output(this.#file.file, 0);
     const header = { cluster, from: hexId(from), to: hexId(to), previous };
     this.#append(MAGIC);
     this.#frame(FRAME.header, [new TextEncoder().encode(JSON.stringify(header))]);
@@ -70,26 +67,7 @@ export class BackupWriter implements Target, Disposable {
 
   #append(bytes: Uint8Array): void {
     this.#hash.update(bytes);
-    this.#put(bytes);
-  }
-
-  #put(bytes: Uint8Array): void {
-    this.#buffer.push(bytes);
-    this.#buffered += bytes.length;
-    if (this.#buffered >= BUFFER_BYTES) this.#flush();
-  }
-
-  #flush(): void {
-    const bytes = new Uint8Array(this.#buffered);
-    let at = 0;
-    for (const piece of this.#buffer) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    this.#file.file.write(bytes, this.#written);
-    this.#written += bytes.length;
-    this.#buffer = [];
-    this.#buffered = 0;
+    this.#output.append(bytes);
   }
 
   /** Writes the end, and gives the file its name. Throws a FileError. */
@@ -101,8 +79,8 @@ export class BackupWriter implements Target, Disposable {
     const head = new Uint8Array(FRAME_HEADER_BYTES);
     head[0] = FRAME.end;
     viewOf(head).setUint32(1, counts.length + digest.length);
-    for (const part of [head, digest, counts]) this.#put(part);
-    this.#flush();
+    for (const part of [head, digest, counts]) this.#output.append(part);
+    this.#output.write();
     this.#file.finish();
   }
 
