@@ -341,7 +341,7 @@ Deno.test("an empty source is refused", async () => {
   await assert.rejects(scene.open(), /Can not import empty storage/);
 });
 
-Deno.test("writing back keeps what it cuts off, and follows the last whole transaction", async () => {
+Deno.test("writing back keeps what it cuts off, and goes on behind whole transactions", async () => {
   await using scene = new Scene().source("root", HISTORY);
   const [source] = scene.sources;
   assert.ok(source !== undefined);
