@@ -1,7 +1,10 @@
 /** What the benchmark is told on its command line. */
 
 import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
+import { messageOf } from "../files.ts";
 import type { Pace } from "./measure.ts";
 import { REVISIONS_PER_OBJECT } from "./pack.ts";
 import { NAMES, NAMES_OF_EMPTY } from "./scenarios.ts";
@@ -42,7 +45,7 @@ export interface Options {
 
 /** Reads the command line; ends the program where it is wrong, or asks for help. */
 export function parseOptions(): Options {
-  const given = new Command("deno task bench")
+  const command = new Command("deno task bench")
     .description("Measures our cluster beside NEO 1.11, doing the same work in turns.")
     .option("--quick", "short rounds and small databases: about two minutes in total")
     .option("--only <name>", `one scenario; may be repeated (${NAMES.join(", ")})`, collectName)
@@ -58,19 +61,28 @@ export function parseOptions(): Options {
       `what is packed, ${REVISIONS_PER_OBJECT} of each object (${FULL_SIZE})`,
       wholeNumber(MAX_SIZE),
     )
-    .option("--json <file>", "also write every round's numbers to a file")
+    .option("--json <file>", "also write every round's numbers to a file", writableFile)
     .addOption(
       new Option(
         "--beside <directory>",
         "another checkout of this project in place of NEO 1.11, such as before a change",
-      ).conflicts("noise"),
+      ).conflicts("noise").argParser(checkout),
     )
     .option("--noise", "NEO 1.11 against itself, to learn what differences mean nothing")
     .option("--mysql <socket>", "a MariaDB server for all databases, on which root has no password")
     .option("--engine <engine>", "the engine of its tables", "InnoDB")
     .addHelpText("after", "\nNEO 1.11 is looked for in NEO_PEER_VENV or ~/.cache/neo-ts/peer-venv.")
-    .parse(process.argv)
-    .opts();
+    .parse(process.argv);
+  const given = command.opts();
+  // Databases that are prepared are copied as files.
+  const measurable = given.mysql === undefined ? NAMES : NAMES_OF_EMPTY;
+  const other = given.only?.find((name) => !measurable.includes(name));
+  if (other !== undefined) {
+    command.error(
+      `error: option '--only ${other}' begins with a database that is prepared as a file: ` +
+        "it can't be measured with '--mysql'",
+    );
+  }
   const usual = given.quick ? QUICK : FULL;
   const size = given.quick ? QUICK_SIZE : FULL_SIZE;
   const revisions = given.revisions ?? size;
@@ -81,8 +93,7 @@ export function parseOptions(): Options {
       packRounds: given.rounds ?? usual.packRounds,
       roundSeconds: given.seconds ?? usual.roundSeconds,
     },
-    // Databases that are prepared are copied as files.
-    chosen: given.only ?? (given.mysql === undefined ? NAMES : NAMES_OF_EMPTY),
+    chosen: given.only ?? measurable,
     transactions: given.transactions ?? size,
     revisions: Math.ceil(revisions / REVISIONS_PER_OBJECT) * REVISIONS_PER_OBJECT,
     json: given.json ?? null,
@@ -95,6 +106,23 @@ export function parseOptions(): Options {
 function collectName(name: string, previous: string[] | undefined): string[] {
   if (!NAMES.includes(name)) throw new InvalidArgumentError(`expected ${NAMES.join(", ")}.`);
   return [...previous ?? [], name];
+}
+
+/** Nodes that don't start would be waited for. */
+function checkout(directory: string): string {
+  const path = join(directory, "tools", "bench", "client.ts");
+  if (existsSync(path)) return directory;
+  throw new InvalidArgumentError(`there is no ${path}.`);
+}
+
+/** Measuring takes long: a file that can't be written is refused before. */
+function writableFile(path: string): string {
+  try {
+    Deno.writeTextFileSync(path, "", { append: true });
+    return path;
+  } catch (error) {
+    throw new InvalidArgumentError(`it can't be written: ${messageOf(error)}.`);
+  }
 }
 
 function wholeNumber(max: number): (text: string) => number {
