@@ -152,7 +152,18 @@ Deno.test("tids are hex digits or times", () => {
   assert.equal(parseTid("00000000000000ff", "--to"), 255n);
   assert.equal(parseTid("0xff", "--to"), 255n);
   assert.equal(parseTid("1970-01-01T00:00:00Z", "--to"), 37_497_600n << 32n);
-  for (const wrong of ["", "ff", "255", "tomorrow", "0x8000000000000000", "2024-13-01"]) {
+  for (
+    const wrong of [
+      "",
+      "ff",
+      "255",
+      "tomorrow",
+      "0x8000000000000000",
+      "2024-13-01",
+      "1800-01-01",
+      "9999-01-01",
+    ]
+  ) {
     assert.throws(() => parseTid(wrong, "--to"), /--to: expected a tid/, wrong);
   }
 });
