@@ -22,6 +22,8 @@ export const RECORD_HEADER_BYTES = 42;
 export const WORD_BYTES = 8;
 /** User, description and extension may have this many bytes each. */
 export const MAX_TEXT_BYTES = 0xffff;
+/** How much data of an object is read: far more than any packet carries. */
+export const MAX_DATA_BYTES = 1 << 30;
 
 /** What a transaction's status may be: usual, packed, undone in place, or not finished. */
 export const STATUS = { usual: 0x20, packed: 0x70, undone: 0x75, checkpoint: 0x63 } as const;

@@ -11,6 +11,7 @@ import {
   damaged,
   MAGIC_BYTES,
   MAGICS,
+  MAX_DATA_BYTES,
   readRecordHeader,
   readTransactionHeader,
   RECORD_HEADER_BYTES,
@@ -149,6 +150,12 @@ export class FileStorageReader {
     }
     const start = at.position + RECORD_HEADER_BYTES;
     if (at.end > this.end) throw damaged(this.path, at.position, "a record is cut off");
+    if (at.length > MAX_DATA_BYTES) {
+      throw new FileError(
+        `${this.path}: expected at most ${MAX_DATA_BYTES} bytes of data in an object, found ` +
+          `${at.length} at ${at.position}`,
+      );
+    }
     return this.#window.bytes(start, at.length).slice();
   }
 

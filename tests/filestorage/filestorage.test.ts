@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { type Oid, oid, type Tid, tid, ZERO_TID } from "../../nodes/codec/ids.ts";
 import { FileError } from "../../nodes/errors.ts";
-import { TRANSACTION_HEADER_BYTES } from "../../nodes/filestorage/format.ts";
+import {
+  MAGIC_BYTES,
+  MAX_DATA_BYTES,
+  TRANSACTION_HEADER_BYTES,
+  WORD_BYTES,
+} from "../../nodes/filestorage/format.ts";
 import { FileStorageReader } from "../../nodes/filestorage/reader.ts";
 import { FileStorageWriter } from "../../nodes/filestorage/writer.ts";
 import { fileSystem } from "../../nodes/host/random_file.ts";
@@ -67,6 +72,14 @@ class Storage implements Disposable {
     this.#file?.close();
     Deno.removeSync(this.directory, { recursive: true });
   }
+}
+
+/** The first transaction, and its first record. */
+async function first(reader: FileStorageReader) {
+  const transactions = await reader.transactions(ZERO_TID, pause);
+  const { current } = transactions;
+  const [value] = transactions.records();
+  return { current, value };
 }
 
 /** Everything that there is, as a reader finds it. */
@@ -200,6 +213,34 @@ function savedIndex(position: number, entries: readonly [number, number][]): Uin
     ...[0x80, 3, 0x4e, 0x2e],
   );
 }
+
+Deno.test("data that are too big for any memory are refused, not read", async () => {
+  using storage = new Storage();
+  storage.commit(10, [0, "root"]);
+  const description = "transaction 10".length;
+  const record = MAGIC_BYTES + TRANSACTION_HEADER_BYTES + "me".length + description;
+  const grown = BigInt(MAX_DATA_BYTES) + 1n - BigInt("root".length);
+  const word = new DataView(new ArrayBuffer(WORD_BYTES));
+  const put = (position: number, value: bigint) => {
+    word.setBigUint64(0, value);
+    storage.patch(position, ...new Uint8Array(word.buffer));
+  };
+  // The data have no bytes on the disk: the file has a hole.
+  const length = BigInt(storage.writer.size - MAGIC_BYTES - WORD_BYTES) + grown;
+  put(MAGIC_BYTES + 8, length);
+  put(record + 34, BigInt(MAX_DATA_BYTES) + 1n);
+  put(MAGIC_BYTES + Number(length), length);
+  const reader = await storage.open();
+  const { current, value } = await first(reader);
+  assert.equal(current?.tid, t(10));
+  assert.ok(value !== undefined);
+  assert.throws(
+    () => reader.data(value),
+    (error) =>
+      error instanceof FileError && /expected at most 1073741824 bytes/.test(error.message),
+  );
+  reader.close();
+});
 
 Deno.test("a saved index is taken where it is right, and not where it is not", async () => {
   const header = TRANSACTION_HEADER_BYTES + 2;
