@@ -59,6 +59,11 @@ export function tidBefore(id: Tid): Tid {
   return id === ZERO_TID ? id : tid(id - 1n);
 }
 
+/** The later one of two tids. */
+export function laterTid(a: Tid, b: Tid): Tid {
+  return a > b ? a : b;
+}
+
 const HEX_DIGITS = 16;
 
 /** An oid or a tid as 16 hex digits, as peers print it. */

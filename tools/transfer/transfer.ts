@@ -1,6 +1,7 @@
 /** Takes transactions from one store to another, and shows how far that is. */
 
 import { hexId, type Tid } from "../../mod.ts";
+import { durationText } from "../../nodes/cluster/duration_text.ts";
 import { tidTimeText } from "../../nodes/cluster/tid_time.ts";
 import type { Origin, Target, Transferred } from "./transaction.ts";
 
@@ -88,7 +89,7 @@ class Progress {
     const { size, position } = this.#origin;
     const seconds = (now - this.#startMs) / 1000;
     const part = size === 0 ? 1 : position / size;
-    const left = part === 0 ? "" : `, ${duration(seconds / part - seconds)} left`;
+    const left = part === 0 ? "" : `, ${durationText(1000 * (seconds / part - seconds))} left`;
     const time = this.#lastTid === null ? "" : ` at ${tidTimeText(this.#lastTid).slice(0, 19)}`;
     const line = `${(part * 100).toFixed(1)}%${time}, ${this.#objects} objects, ` +
       `${Math.round(this.#objects / seconds)}/s${left}`;
@@ -102,12 +103,6 @@ class Progress {
   #print(text: string): void {
     Deno.stderr.writeSync(new TextEncoder().encode(text));
   }
-}
-
-function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }
 
 /** A summary as one line. */

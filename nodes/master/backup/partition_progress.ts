@@ -9,7 +9,7 @@
  */
 
 import type { CellState } from "../../../gen/packets.ts";
-import { type Nid, type Tid, tidBefore, ZERO_TID } from "../../codec/ids.ts";
+import { laterTid, type Nid, type Tid, tidBefore, ZERO_TID } from "../../codec/ids.ts";
 import { isReadable } from "../../cluster/partition_table.ts";
 import { MAX_LATE_TIDS } from "./limits.ts";
 
@@ -192,7 +192,7 @@ export class PartitionProgress {
     if (lastTid !== null) {
       const next = this.#late.findIndex((late) => late > tid);
       // Nothing is known of those before the first: it may only be when upstream was reached.
-      if (next > 0) copy.tid = greater(copy.tid, tidBefore(this.#late[next] ?? tid));
+      if (next > 0) copy.tid = laterTid(copy.tid, tidBefore(this.#late[next] ?? tid));
       else if (this.#isComplete(copy) && copy.tid < lastTid) {
         copy.tid = lastTid;
         orders.push(this.#nothing(nid, copy));
@@ -258,7 +258,7 @@ export class PartitionProgress {
     const source = this.best();
     const copy = source === null ? undefined : this.#copies.get(source);
     if (source === null || copy === undefined) return null;
-    const tid = greater(copy.known, neededTid < copy.tid ? neededTid : copy.tid);
+    const tid = laterTid(copy.known, neededTid < copy.tid ? neededTid : copy.tid);
     this.#joining.set(nid, { tid, source });
     return { nid, offset: this.offset, tid, source };
   }
@@ -283,8 +283,4 @@ export function least<T>(things: Iterable<T>, tidOf: (thing: T) => Tid): Tid {
     if (found === null || tid < found) found = tid;
   }
   return found ?? ZERO_TID;
-}
-
-export function greater(a: Tid, b: Tid): Tid {
-  return a > b ? a : b;
 }

@@ -9,9 +9,9 @@
  * Invariant: a cell has everything up to its backup tid, whatever fails when.
  */
 
-import type { Nid, Tid } from "../../codec/ids.ts";
+import { laterTid, type Nid, type Tid } from "../../codec/ids.ts";
 import type { MasterTable } from "../table/master_table.ts";
-import { greater, least, type Order, PartitionProgress } from "./partition_progress.ts";
+import { least, type Order, PartitionProgress } from "./partition_progress.ts";
 
 export interface ProgressOptions {
   readonly table: MasterTable;
@@ -136,7 +136,7 @@ export class Progress {
    */
   joins({ nid, offset, tid }: ReplicatedCell, visibleTid: Tid): Order | null {
     const partition = this.#partitions[offset];
-    const neededTid = this.#lastTid === null ? greater(visibleTid, this.backupTid) : visibleTid;
+    const neededTid = this.#lastTid === null ? laterTid(visibleTid, this.backupTid) : visibleTid;
     if (partition === undefined || tid >= neededTid) return null;
     return partition.orderJoining(nid, neededTid);
   }

@@ -4,7 +4,7 @@
  * no more than that.
  */
 
-import { type Tid, tidAfter, ZERO_TID } from "../../codec/ids.ts";
+import { laterTid, type Tid, tidAfter, ZERO_TID } from "../../codec/ids.ts";
 import type { Session } from "../session.ts";
 import type { Cells } from "./cells.ts";
 
@@ -32,8 +32,8 @@ export class BackupProgress {
     const first = backupTid === ZERO_TID ? backupTid : tidAfter(backupTid);
     for (const offset of assignment.readable()) {
       const { trans, obj } = await replica.lastTids(offset);
-      const nextTrans = trans === null ? first : greater(first, tidAfter(trans));
-      const nextObj = obj === null ? first : greater(first, obj);
+      const nextTrans = trans === null ? first : laterTid(first, tidAfter(trans));
+      const nextObj = obj === null ? first : laterTid(first, obj);
       this.#cells.add(offset, { nextTrans, nextObj, isOutdated: false });
     }
   }
@@ -44,8 +44,8 @@ export class BackupProgress {
     if (cell === undefined || isBusy || this.#cells.isWanted(offset)) return;
     if (!this.#session.assignment.isReadable(offset)) return;
     const next = tidAfter(tid);
-    cell.nextTrans = greater(cell.nextTrans, next);
-    cell.nextObj = greater(cell.nextObj, next);
+    cell.nextTrans = laterTid(cell.nextTrans, next);
+    cell.nextObj = laterTid(cell.nextObj, next);
   }
 
   /** Writes the backup tid. A commit must follow. */
@@ -54,8 +54,4 @@ export class BackupProgress {
     if (settings.backupTid === null) return;
     settings.backupTid = this.#cells.completeUpTo((offset) => assignment.isReadable(offset));
   }
-}
-
-function greater(a: Tid, b: Tid): Tid {
-  return a > b ? a : b;
 }

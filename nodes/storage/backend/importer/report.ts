@@ -1,5 +1,6 @@
 /** What the log says of an import: how much is done, how fast, and how long it will take. */
 
+import { durationText } from "../../../cluster/duration_text.ts";
 import type { ClientHost } from "../../../host/host.ts";
 import type { Past } from "./past.ts";
 
@@ -38,14 +39,14 @@ export class Report {
       "INFO",
       "importer",
       `${percent(position, this.#totalBytes)} imported, ${this.#rate(elapsedMs)}, ` +
-        `${duration(leftMs)} left`,
+        `${durationText(leftMs)} left`,
     );
   }
 
   /** Tells that it is done. */
   end(nowMs: number): void {
     const elapsedMs = nowMs - this.#startMs;
-    const what = `${this.objects} objects in ${duration(elapsedMs)}, ${this.#rate(elapsedMs)}`;
+    const what = `${this.objects} objects in ${durationText(elapsedMs)}, ${this.#rate(elapsedMs)}`;
     this.#host.log.log("INFO", "importer", `imported ${what}`);
   }
 
@@ -56,11 +57,4 @@ export class Report {
 
 function percent(part: number, whole: number): string {
   return `${(whole === 0 ? 100 : part / whole * 100).toFixed(1)}%`;
-}
-
-/** A time as hours, minutes and seconds. */
-function duration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return parts.map((part) => String(part).padStart(2, "0")).join(":");
 }
