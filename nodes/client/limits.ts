@@ -76,7 +76,7 @@ export const MAX_UNLOCK_PAUSE_MS = 200;
 export const MIN_FOLLOW_PAUSE_MS = 20;
 export const MAX_FOLLOW_PAUSE_MS = 1000;
 
-/** How far a time may be ahead of this client's clock and still be taken for now. */
+/** How far a time may be ahead of this client's clock and still count as the present. */
 export const MAX_CLOCK_SKEW_MS = 1000;
 
 /** Revisions of an object that are asked for at once by one who looks for older ones. */

@@ -27,7 +27,7 @@ export interface RunningNode {
    * Rejects when it can't go on, with an error that says why; its data are as they were.
    */
   readonly ended: Promise<void>;
-  /** What it knows and waits for now, in lines for people. */
+  /** What it knows, and what it is waiting for, in lines for people. */
   describe(): readonly string[];
   /** Ends the node in order; resolves when it has ended. */
   stop(): Promise<void>;

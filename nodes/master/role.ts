@@ -11,7 +11,7 @@ import type { Connection } from "../wire/connection.ts";
 export interface Role {
   /** Takes the packets of a node that has just connected, until it is identified. */
   receiveStranger(connection: Connection, incoming: Incoming<Codecs>): boolean;
-  /** What it knows and waits for now, in lines for people. */
+  /** What it knows, and what it is waiting for, in lines for people. */
   describe(): readonly string[];
   /** Ends the role: from now on it does nothing, and the connections that it made are closed. */
   close(): void;

@@ -226,7 +226,7 @@ export class SimulatedCluster {
     }
   }
 
-  /** Asks the admin; undefined when it can't do what it is asked for now, or does not answer. */
+  /** Asks the admin; undefined when it refuses, or does not answer. */
   async ask<T, A>(type: RequestType<T, A, Codecs>, packet: T): Promise<A | undefined> {
     try {
       const late = this.world.sleep(ANSWER_LIMIT_MS).then(() => undefined);
