@@ -67,7 +67,7 @@ async function importFile(
   values: OptionValues,
   signal: AbortSignal,
 ): Promise<void> {
-  using origin = await FileOrigin.open(path, logSink(values));
+  using origin = await FileOrigin.open(path, { log: logSink(values), signal });
   await using client = await openForWriting(...connection(masters, values, signal));
   const target = await ClusterTarget.open(client, signal);
   await transfer(origin, target, { signal, quiet: values.flag("quiet") });
