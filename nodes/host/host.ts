@@ -131,7 +131,10 @@ export interface ClientHost {
     callback: () => void,
     options?: { readonly keepsProcess: boolean },
   ): Timer;
-  /** Calls back once after everything that is ready to run now, before any timer. */
+  /**
+   * Calls back once after everything that is ready to run now. It waits for no timer; those that
+   * are due already may come first.
+   */
   defer(callback: () => void): void;
   /** A number in [0, 1). */
   random(): number;

@@ -66,7 +66,10 @@ Deno.test("timers: they fire in order, never early, and not when cancelled", asy
     queueMicrotask(() => fired.push("microtask"));
   });
   assert.ok(host.monotonic() - start >= 20.5);
-  assert.deepEqual(fired, ["microtask", "deferred", "past", "short"]);
+  assert.deepEqual(fired.filter((name) => name !== "deferred"), ["microtask", "past", "short"]);
+  // Whether it comes before a timer that is due is up to how far the event loop has come.
+  assert.ok(fired.indexOf("deferred") > 0, String(fired));
+  assert.equal(fired.length, 4);
   endless.cancel();
   never.cancel();
   assert.throws(() => host.setTimer(NaN, () => {}), RangeError);
