@@ -85,7 +85,7 @@ export interface SuiteCluster {
 /** A server for a suite, which starts it, and the engine of its tables. */
 export interface SuiteServer {
   start(): Promise<{ readonly socket: string } & AsyncDisposable>;
-  /** NEO's default where absent: some functional tests use adapters that take no engine. */
+  /** NEO's default where absent. */
   readonly engine?: string;
 }
 
@@ -107,15 +107,15 @@ async function runSuite(
   const words = (role: "master" | "storage" | "admin" | "migrate") =>
     ours.command(role).map((word) => `'${word}'`).join(" ");
   await using server = await mariadb?.start();
-  const engine = mariadb?.engine === undefined ? "" : ` --engine ${mariadb.engine}`;
   const nodes = {
     NEOMASTER: words("master"),
-    NEOSTORAGE: words("storage") + engine,
+    NEOSTORAGE: words("storage"),
     NEOADMIN: words("admin"),
     NEOMIGRATE: words("migrate"),
     ...server === undefined ? {} : {
       NEO_TESTS_ADAPTER: "MySQL",
       NEO_DB_SOCKET: server.socket,
+      ...mariadb?.engine === undefined ? {} : { NEO_SUITE_ENGINE: mariadb.engine },
     },
   };
   const { code, stdout, stderr } = await run(

@@ -14,4 +14,7 @@ mariadbGroup("NEO's suites on MariaDB", {
   }),
   "functional, InnoDB, in the clear": functional({ tls: false, mariadb: { start } }),
   "functional, InnoDB, under TLS": functional({ tls: true, mariadb: { start } }),
+  "functional, RocksDB, in the clear": functional({
+    ...{ tls: false, mariadb: { start, engine: "RocksDB" } },
+  }),
 });
