@@ -300,6 +300,40 @@ Deno.test("a backup that ends takes no copy for one of the best that has less", 
   });
 });
 
+Deno.test("a backup does not end earlier because a storage is lost: it stays one", async () => {
+  await withBackup(50, async (scene) => {
+    const { cluster, upstream, admin, storages: [first, second] } = scene;
+    assert.ok(first && second);
+    await complete(scene, 50);
+    upstream.commit(60, [0, 1, 2, 3]);
+    for (let offset = 0; offset < PARTITIONS; offset++) done(first, offset, 60);
+    await first.drain();
+    await second.drain();
+    await order(admin, "STOPPING_BACKUP");
+    await second.skipTo(p.Replicate);
+    first.close();
+    await cluster.log.says(/^the backup does not end: .* 0{14}3c .* only up to 0{14}3b /);
+    await cluster.log.says(/^follows up/);
+    assert.equal((await admin.ask(p.AskClusterState, {})).state, "BACKINGUP");
+    assert.ok(!(await second.rest()).includes("Truncate"));
+    // What is lost for good is done without when that is ordered.
+    await order(admin, "STOPPING_BACKUP");
+    assert.equal((await second.skipTo(p.Truncate)).tid, tidOf(59));
+  });
+});
+
+Deno.test("a backup that has nothing complete yet does not end: nothing would be left", async () => {
+  await withBackup(50, async ({ admin, storages: [first] }) => {
+    assert.ok(first !== undefined);
+    await refused(
+      admin.ask(p.SetClusterState, { state: "STOPPING_BACKUP" }),
+      "PROTOCOL_ERROR",
+      /no transaction is complete here, so that all data would be deleted$/,
+    );
+    assert.equal((await admin.ask(p.AskClusterState, {})).state, "BACKINGUP");
+  });
+});
+
 for (
   const [loss, lose] of [
     ["is found corrupted", ({ storages: [first] }: Scene) => {

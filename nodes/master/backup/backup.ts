@@ -70,7 +70,7 @@ export class Backup {
   }
 
   /** The last transaction that is known of: what upstream told, or what the storages have. */
-  get #lastTid(): Tid {
+  get lastTid(): Tid {
     return this.primary.ids.lastTransaction ?? ZERO_TID;
   }
 
@@ -98,7 +98,7 @@ export class Backup {
 
   /** Looks for the upstream cluster, until it is followed. */
   connect(): void {
-    this.upstream.connect(this.#lastTid);
+    this.upstream.connect(this.lastTid);
   }
 
   #connected(lastTid: Tid): void {
@@ -121,7 +121,7 @@ export class Backup {
 
   #committed(tid: Tid, oids: readonly Oid[]): void {
     const { primary, progress, news } = this;
-    if (tid <= this.#lastTid) return;
+    if (tid <= this.lastTid) return;
     const { partitions } = primary.table;
     const touched = new Set(oids.map((oid) => partitionOf(oid, partitions)));
     touched.add(partitionOf(tid, partitions));
@@ -195,10 +195,10 @@ export class Backup {
         const { backupTid } = this.progress;
         this.primary.log(
           "INFO",
-          `has all up to ${momentText(backupTid)}, of ${momentText(this.#lastTid)}`,
+          `has all up to ${momentText(backupTid)}, of ${momentText(this.lastTid)}`,
         );
       }
-      this.#goal = this.#lastTid;
+      this.#goal = this.lastTid;
       this.#progressed();
       this.#watch();
     });

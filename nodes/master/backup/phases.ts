@@ -4,7 +4,8 @@
  * are as far as the cluster as a whole, and what is later can be cut off.
  *
  * Whatever fails, the cluster stays a backup: it ceases to be one only when the storages have
- * stored the tid to truncate at.
+ * stored the tid to truncate at. That is never an earlier one than was complete when the order
+ * came: an admin who wants that gives the order again.
  */
 
 import type { CellChange, Codecs, NodeState } from "../../../gen/packets.ts";
@@ -13,7 +14,7 @@ import type { Receiver } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import { addStorages, tweak } from "../membership.ts";
 import type { KnownNode } from "../nodes.ts";
-import type { Reference } from "../phase.ts";
+import { type Reference, refuse } from "../phase.ts";
 import { ServicePhase } from "../service_phase.ts";
 import { Stopping } from "../stopping.ts";
 import { type Backup, type Followed, momentText } from "./backup.ts";
@@ -100,9 +101,16 @@ abstract class LastingPhase extends BackupPhase {
   }
 
   override stopBackup(): void {
+    const { progress } = this.backup;
+    if (progress.backupTid === ZERO_TID && this.backup.lastTid !== ZERO_TID) {
+      refuse(
+        "Can not switch to STOPPING_BACKUP state: no transaction is complete here, so that all " +
+          "data would be deleted",
+      );
+    }
     this.primary.turn.after(() => {
       if (this.isOver) return;
-      const tid = this.backup.progress.backupTid;
+      const tid = progress.backupTid;
       this.backup.disconnect();
       this.primary.enter(new StoppingBackup(this.backup, tid));
     });
@@ -163,7 +171,7 @@ class BackingUp extends LastingPhase {
 /** STOPPING_BACKUP: all cells get as far as the cluster as a whole is, and no further. */
 class StoppingBackup extends BackupPhase {
   override readonly state = "STOPPING_BACKUP";
-  #tid: Tid;
+  readonly #tid: Tid;
 
   constructor(backup: Backup, tid: Tid) {
     super(backup);
@@ -208,9 +216,7 @@ class StoppingBackup extends BackupPhase {
     // Where nothing can be read, this has failed: nothing may be cut off because of that.
     if (this.isOver || !table.isOperational(nodes.isRunning)) return;
     const { progress } = this.backup;
-    const { backupTid } = progress;
-    // Whoever had more is lost.
-    if (backupTid < this.#tid) this.#tid = backupTid;
+    if (progress.backupTid < this.#tid) return this.startBackup();
     this.backup.order(progress.level(this.#tid));
     if (progress.completeTid() >= this.#tid) this.primary.turn.after(() => this.#end());
   }
@@ -218,7 +224,7 @@ class StoppingBackup extends BackupPhase {
   #end(): void {
     if (this.isOver || this.backup.progress.completeTid() < this.#tid) return;
     const { primary } = this;
-    const last = primary.ids.lastTransaction ?? ZERO_TID;
+    const last = this.backup.lastTid;
     const isWhole = this.#tid >= last;
     if (!isWhole) {
       primary.log(
@@ -230,9 +236,20 @@ class StoppingBackup extends BackupPhase {
     primary.standDown(this.#tid, { resumes: isWhole });
   }
 
+  /** Also when the cells that had everything are lost: the original may still have it. */
   override startBackup(): void {
-    this.primary.turn.after(() => {
-      if (!this.isOver) this.primary.enter(new StartingBackup(this.backup));
+    const { primary, backup } = this;
+    primary.turn.after(() => {
+      if (this.isOver) return;
+      const { backupTid } = backup.progress;
+      if (backupTid < this.#tid) {
+        primary.log(
+          "WARNING",
+          `the backup does not end: what was complete up to ${momentText(this.#tid)} is so only ` +
+            `up to ${momentText(backupTid)} now. Order that again to do without the rest`,
+        );
+      }
+      primary.enter(new StartingBackup(backup));
     });
   }
 }
