@@ -68,6 +68,11 @@ export class Assignment {
     return this.offsets(isReadable);
   }
 
+  /** Whether all nodes that have a partition have it completely. */
+  isCompleteEverywhere(offset: number): boolean {
+    return this.#table.cells(offset).every(({ state }) => isReadable(state));
+  }
+
   /** Refuses what cannot be read here; the peer will find another cell. */
   requireReadable(offset: number): void {
     if (this.isReadable(offset)) return;

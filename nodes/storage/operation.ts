@@ -225,9 +225,11 @@ export class Operation implements MasterToStorageOperation {
   }
 
   async #pack(tid: Tid): Promise<AnswerPack> {
+    const { assignment } = this.#session;
     await this.#backend.maintenance.pack({
       tid,
-      offsets: this.#session.assignment.readable(),
+      offsets: assignment.readable(),
+      keepsDeletions: (offset) => !assignment.isCompleteEverywhere(offset),
       pause: () => this.#session.pause(() => this.#isOver),
       moved: (oid, from, to) => this.transactions.moved(oid, from, to),
     });

@@ -270,7 +270,7 @@ Deno.test("what would be wrong during an import has to wait", async () => {
   const range = { offset: 0, minTid: t(0), minOid: o(0), maxTid: MAX_TID, count: 9 };
   assert.throws(() => replica.revisions(range), { code: "REPLICATION_ERROR" });
   const order = { tid: t(50), offsets: [0, 1, 2], pause: () => Promise.resolve(true) };
-  await maintenance.pack({ ...order, moved: () => false });
+  await maintenance.pack({ ...order, keepsDeletions: () => false, moved: () => false });
   assert.match(scene.lines.join("\n"), /nothing was packed/);
   settings.truncateTid = t(40);
   await assert.rejects(async () => await maintenance.truncate([0, 1, 2]), DatabaseError);

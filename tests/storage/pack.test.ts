@@ -56,6 +56,21 @@ Deno.test("an object that was deleted goes whole", async () => {
   ]);
 });
 
+Deno.test("a deletion that an outdated replica may have missed stays until it is complete", async () => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await stage.commit(client, t(100), [{ oid: o(1), data: "a" }]);
+  await stage.commit(client, t(200), [{ oid: o(1), serial: t(100), data: null }]);
+  const revisions = async () =>
+    rowsOf(await stage.onDisk("SELECT oid, tid FROM obj ORDER BY oid, tid"));
+  stage.change({ offset: 0, nid: S2, state: "OUT_OF_DATE" });
+  await stage.master.ask(AskPack, { tid: t(200) });
+  assert.deepEqual(await revisions(), [[1n, 200n]]);
+  stage.change({ offset: 0, nid: S2, state: "UP_TO_DATE" });
+  await stage.master.ask(AskPack, { tid: t(200) });
+  assert.deepEqual(await revisions(), []);
+});
+
 Deno.test("the first undo becomes the owner of the data, later ones point to it", async () => {
   await using stage = await Stage.operating();
   const client = await stage.client();

@@ -40,6 +40,7 @@ async function packed(
     await backend.maintenance.pack({
       tid: t(upTo),
       offsets: [0],
+      keepsDeletions: () => false,
       moved: () => false,
       pause: async () => {
         await pause();

@@ -259,6 +259,11 @@ export interface Pack {
   readonly offsets: readonly number[];
   readonly pause: Pause;
   /**
+   * Whether an object of a partition that was deleted keeps that it was. A replica that has it and
+   * missed its deletion would otherwise never hear of that.
+   */
+  keepsDeletions(offset: number): boolean;
+  /**
    * A revision is about to go: pending stores that take its data from it take them from `owner`
    * instead, or where there is none, own `dataId` from now on. Returns whether there are any.
    */

@@ -7,6 +7,8 @@ import {
   SetNodeState,
   TweakPartitionTable,
 } from "../../../gen/packets.ts";
+import { CreationUndoneError } from "../../../nodes/client/errors.ts";
+import { MAX_TID } from "../../../nodes/codec/ids.ts";
 import { SimulatedCluster } from "../cluster.ts";
 import { fill, SINGLE, withClient } from "./scene.ts";
 
@@ -94,4 +96,27 @@ Deno.test("a storage that was killed before it was added can still be added", as
   await world.run(cluster.ask(TweakPartitionTable, { nids: [] }));
   await cluster.untilComplete();
   await cluster.stop();
+});
+
+Deno.test("what was deleted and packed while a storage was away stays deleted there", async () => {
+  const options = { seed: 1, storages: 2, partitions: 1, replicas: 1 };
+  await withClient(options, async (cluster, client) => {
+    const { world } = cluster;
+    const [oid] = await world.run(fill(client, 1)) ?? [];
+    assert.ok(oid !== undefined);
+    // Storages put off the last step of a transaction.
+    await world.runFor(2000);
+    cluster.crash("storage2");
+    await world.run(client.transact(async (tx) => {
+      await tx.load(oid);
+      tx.delete(oid);
+    }));
+    await world.run(client.pack(client.lastTid));
+    await cluster.startStorage(2);
+    await cluster.untilComplete();
+    cluster.crash("storage1");
+    await world.run(assert.rejects(client.loadBefore(oid, MAX_TID), CreationUndoneError));
+    await cluster.startStorage(1);
+    await cluster.untilComplete();
+  });
 });

@@ -88,7 +88,7 @@ class Packer {
   #whole(partition: number, oid: Oid, rows: readonly PackedRow[]): void {
     const kept = rows.findLast((row) => row.tid <= this.#order.tid);
     if (kept === undefined) return;
-    const limit = limitOf(kept);
+    const limit = this.#limit(partition, kept);
     const gone = rows.filter((row) => row.tid < limit);
     if (gone.length === 0) return;
     const users = rows.filter((row) => row.tid >= limit);
@@ -102,12 +102,18 @@ class Packer {
     const object = new LongObject(this.#parts, this.#revisions, { partition, oid });
     const kept = await this.#step(() => object.last(this.#order.tid));
     if (kept === null) return true;
-    const limit = limitOf(kept);
+    const limit = this.#limit(partition, kept);
     for (;;) {
       const isDone = await this.#step(() => object.some(limit));
       if (!await this.#pause()) return false;
       if (isDone) return true;
     }
+  }
+
+  /** Revisions before the limit go: all before the one that is kept, and that, too, if it is none. */
+  #limit(partition: number, { tid: kept, dataId, valueTid }: PackedRow): Tid {
+    const isDeletion = dataId === null && valueTid === null;
+    return isDeletion && !this.#order.keepsDeletions(partition) ? tid(kept + 1n) : kept;
   }
 
   /** Does work in which nothing else happens to the database. */
@@ -126,10 +132,4 @@ class Packer {
     this.#start = host.monotonic();
     return goesOn;
   }
-}
-
-/** Revisions before the limit go: all before the one that is kept, and that, too, if it is none. */
-function limitOf({ tid: kept, dataId, valueTid }: PackedRow): Tid {
-  const isDeleted = dataId === null && valueTid === null;
-  return isDeleted ? tid(kept + 1n) : kept;
 }
