@@ -206,7 +206,16 @@ export class Connection {
     this.#handshakeTimer.cancel();
     this.#outbox.close();
     this.#requests.rejectAll((request) => this.#closedError(request));
-    for (const listener of this.#closeListeners.splice(0)) listener();
+    for (const listener of this.#closeListeners.splice(0)) this.#tellEnd(listener);
+  }
+
+  /** Whatever one can't do about the end is the node's own affair, and the others are told. */
+  #tellEnd(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#options.fatal(error);
+    }
   }
 
   #closedError(request: string): ConnectionClosedError {

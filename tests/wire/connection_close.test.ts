@@ -5,6 +5,7 @@ import { neo_1_11 } from "../../gen/neo_1_11.ts";
 import * as p from "../../gen/packets.ts";
 import { tid } from "../../nodes/codec/ids.ts";
 import type { Receiver } from "../../nodes/codec/packet.ts";
+import { ConnectionClosedError, DatabaseError } from "../../nodes/errors.ts";
 import { Connection } from "../../nodes/wire/connection.ts";
 import { decodeText } from "../../nodes/wire/text.ts";
 import { codecOf, concat, encode, header } from "../support/codec.ts";
@@ -220,4 +221,18 @@ Deno.test("the error that explains an abort reaches the peer that goes on sendin
     assert.deepEqual(peer.names, ["Error#0"]);
     assert.equal(decodeText(peer.only(p.ErrorPacket).message), "unexpected packet: FlushLog");
   }
+});
+
+Deno.test("what the node can't do about an end is its own matter, and others hear of the end", async () => {
+  const { world, peer, connection, fatal } = await setUp(nothing);
+  const full = new DatabaseError("the disk is full");
+  const told: string[] = [];
+  connection.onClose(() => {
+    throw full;
+  });
+  connection.onClose(() => told.push("second"));
+  const asked = connection.ask(p.AskLastTransaction, {});
+  peer.shakeHands().socket.destroy();
+  await world.run(assert.rejects(asked, ConnectionClosedError));
+  assert.deepEqual([fatal, told], [[full], ["second"]]);
 });
