@@ -93,6 +93,27 @@ testOnServer("a node that waits for its server can be stopped", async () => {
   assert.deepEqual(failures, []);
 });
 
+testOnServer("a server that hangs is not waited for for ever by a node that is stopped", async () => {
+  await using server = await Mariadb.start();
+  for (const writes of [false, true]) {
+    const address = await server.createDatabase("InnoDB");
+    const { backend, failures } = await open(address, { hurries: true });
+    await backend.commit();
+    if (writes) await backend.data.store(o(1), dataOf(new Uint8Array(3)));
+    server.hang();
+    await assert.rejects(Promise.resolve(backend.close({ commit: true })), {
+      name: "DatabaseError",
+      message: `the server of the database ${address.address.database} has not answered for 30 s ` +
+        "when it was to be closed: look whether it hangs; this node ends without it, and nothing " +
+        "that it has acknowledged is lost",
+    });
+    assert.deepEqual(failures, []);
+    await server.end("SIGKILL");
+    await server.restart();
+    await using _again = await open(address);
+  }
+});
+
 testOnServer("without an order to wait, a server that is gone ends the node", async () => {
   await using server = await Mariadb.start();
   const address = await server.createDatabase("InnoDB");

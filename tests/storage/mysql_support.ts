@@ -6,6 +6,7 @@ import { createNodeHost } from "../../nodes/host/node.ts";
 import type { Backend, BackendOptions, StoredData } from "../../nodes/storage/backend/backend.ts";
 import { openBackend } from "../../nodes/storage/backend/open.ts";
 import { Mariadb, NO_MARIADB } from "../support/mariadb.ts";
+import { hurrying } from "../support/hurry.ts";
 import { useMariadb } from "./databases.ts";
 
 export type Address = Awaited<ReturnType<Mariadb["createDatabase"]>>;
@@ -30,17 +31,17 @@ export interface Opened extends AsyncDisposable {
   readonly lines: string[];
 }
 
-/** Opens a database for the cluster `test`. */
+/** Opens a database for the cluster `test`. Time may fly for it. */
 export async function open(
   address: Address,
-  options: Partial<BackendOptions> = {},
+  { hurries = false, ...options }: Partial<BackendOptions> & { readonly hurries?: boolean } = {},
 ): Promise<Opened> {
   const failures: unknown[] = [];
   const lines: string[] = [];
   const host = createNodeHost({
     log: { log: (level: LogLevel, _module, message) => lines.push(`${level} ${message}`) },
   });
-  const backend = await openBackend(host, address, {
+  const backend = await openBackend(hurries ? hurrying(host) : host, address, {
     cluster: "test",
     dedup: false,
     reset: false,

@@ -114,6 +114,11 @@ export class Mariadb implements AsyncDisposable {
     await process.status;
   }
 
+  /** Lets the server hang: it neither answers nor hangs up until it is ended or goes on. */
+  hang(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
   /** How to get at a database of this server. */
   address(database: string): SqlServerAddress {
     return { user: "root", password: null, database, socket: this.socket };

@@ -20,6 +20,13 @@ import { Pipeline } from "./pipeline.ts";
 import type { Server } from "./server.ts";
 import { Template } from "./template.ts";
 
+/**
+ * How long the server may take, in milliseconds, to commit and to give up the lock when a node is
+ * stopped. One that hangs does neither and does not hang up; service managers give up a little
+ * later than this.
+ */
+const CLOSE_TIMEOUT_MS = 30_000;
+
 export interface ConnectionOptions {
   readonly host: ClientHost;
   readonly server: Server;
@@ -27,6 +34,7 @@ export interface ConnectionOptions {
 }
 
 export class Connection implements SqlConnection {
+  readonly #host: ClientHost;
   readonly #failed: (error: unknown) => void;
   readonly #server: Server;
   readonly #commits: GroupCommit;
@@ -44,6 +52,7 @@ export class Connection implements SqlConnection {
     { host, server, failed }: ConnectionOptions,
     sessions: { readonly writer: Pipeline; readonly reader: Pipeline },
   ) {
+    this.#host = host;
     this.#failed = failed;
     this.#server = server;
     this.#writer = sessions.writer;
@@ -179,17 +188,26 @@ export class Connection implements SqlConnection {
   async close(): Promise<void> {
     // Where there was something to commit, the loss of the server would be a failure.
     if (this.#failure !== null || this.#writer.isLost) return this.abandon();
+    const { promise: tooLate, reject } = Promise.withResolvers<never>();
+    const giveUp = () => reject(doesNotAnswer(this.#server.database));
+    const timer = this.#host.setTimer(CLOSE_TIMEOUT_MS, giveUp, { keepsProcess: true });
     try {
-      await this.#gate.pass(() => this.#commit(), { holds: false });
-      this.#closed = true;
-      this.#commits.cancelLater();
-      await this.#reader.close();
-      // The server learns of the end of a session a little later than its next one begins.
-      await this.#writer.ask(this.#server.unlock);
-      await this.#writer.close();
+      await Promise.race([this.#end(), tooLate]);
     } finally {
+      timer.cancel();
       this.abandon();
     }
+  }
+
+  /** Commits, and gives the database up. */
+  async #end(): Promise<void> {
+    await this.#gate.pass(() => this.#commit(), { holds: false });
+    this.#closed = true;
+    this.#commits.cancelLater();
+    await this.#reader.close();
+    // The server learns of the end of a session a little later than its next one begins.
+    await this.#writer.ask(this.#server.unlock);
+    await this.#writer.close();
   }
 
   abandon(): void {
@@ -199,6 +217,15 @@ export class Connection implements SqlConnection {
     this.#reader.destroy();
     this.#writer.destroy();
   }
+}
+
+function doesNotAnswer(database: string): DatabaseError {
+  const seconds = CLOSE_TIMEOUT_MS / 1000;
+  return new DatabaseError(
+    `the server of the database ${database} has not answered for ${seconds} s when it was to be ` +
+      "closed: look whether it hangs; this node ends without it, and nothing that it has " +
+      "acknowledged is lost",
+  );
 }
 
 /** A statement that is asked for with its text and its second parameter, which may be an oid. */

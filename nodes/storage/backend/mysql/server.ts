@@ -102,9 +102,13 @@ export class Server {
     this.#closing.abort();
   }
 
+  get database(): string {
+    return this.#options.address.database;
+  }
+
   /** The statement by which the session with the lock gives it up. */
   get unlock(): string {
-    return UNLOCK.fill([lockName(this.#options.address.database)]);
+    return UNLOCK.fill([lockName(this.database)]);
   }
 
   /** Opens another session, without the lock. */
@@ -117,7 +121,7 @@ export class Server {
     this.#host.log.log("WARNING", "storage", "lost the database server: connecting again");
     const session = await this.connect();
     try {
-      await lock(session, this.#options.address.database);
+      await lock(session, this.database);
     } catch (error) {
       session.destroy();
       throw error;
