@@ -5,6 +5,7 @@ import { announce } from "./announcements.ts";
 import type { KnownNode } from "./nodes.ts";
 import type { Primary } from "./primary.ts";
 import type { Readiness } from "./readiness.ts";
+import { type IsNeeded, neverNeeded } from "./table/losses.ts";
 
 /**
  * Lets PENDING storages take part, and tells each to start. Returns those that do now; the others
@@ -32,13 +33,23 @@ export function addStorages(
   return storages;
 }
 
-/** Spreads the database over all storages that run, but for those that are excluded. */
-export function tweak(primary: Primary, readiness: Readiness, excluded: readonly Nid[]): void {
+/**
+ * Spreads the database over all storages that run, but for those that are excluded. Cells for which
+ * `isNeeded` holds stay until others have what they have.
+ */
+export function tweak(
+  primary: Primary,
+  readiness: Readiness,
+  { excluded, isNeeded = neverNeeded }: {
+    readonly excluded: readonly Nid[];
+    readonly isNeeded?: IsNeeded;
+  },
+): void {
   const { nodes, table } = primary;
   const candidates = nodes.list("STORAGE").flatMap(({ nid, state, devpath }) =>
     nid !== null && state === "RUNNING" ? [{ nid, devpath }] : []
   );
-  const changes = table.tweak(candidates, new Set(excluded));
+  const changes = table.tweak(candidates, new Set(excluded), isNeeded);
   // A cell that a tweak makes outdated is new, or was corrupted and got no writes until now.
   for (const { nid, offset, state } of changes) {
     if (state === "OUT_OF_DATE") readiness.assigned(nid, offset);

@@ -34,6 +34,7 @@ export function setNodeState(primary: Primary, { nid, state }: SetNodeState): st
 function killStorage(primary: Primary, node: KnownNode): void {
   if (node.nid === null) return;
   primary.table.checkKill([node.nid]);
+  primary.phase.checkLoss(node.nid);
   node.state = "DOWN";
   announceToItself(primary.nodes, node);
   const wasConnected = node.connection !== null;
@@ -44,7 +45,8 @@ function killStorage(primary: Primary, node: KnownNode): void {
 
 function drop(primary: Primary, node: KnownNode): string {
   if (node.nid === null) return refuse("unknown node");
-  const { nodes, table } = primary;
+  const { nodes, table, phase } = primary;
+  phase.checkLoss(node.nid);
   const changes = table.dropNodes([node.nid]);
   const { connection } = node;
   node.state = "UNKNOWN";

@@ -75,6 +75,9 @@ export abstract class Phase {
   /** The partition table has changed: tells those who have one. */
   abstract tableChanged(changes: readonly CellChange[]): void;
 
+  /** Refuses that an admin takes a storage out that has what the cluster would lack then. */
+  checkLoss(_nid: Nid): void {}
+
   /** An admin has ordered a storage to stop: takes readability from its cells. */
   abstract outdateKilled(nid: Nid): CellChange[];
 

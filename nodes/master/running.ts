@@ -111,7 +111,7 @@ export class Running extends ServicePhase {
   }
 
   override tweak(excluded: readonly Nid[]): void {
-    tweak(this.primary, this.#operation.readiness, excluded);
+    tweak(this.primary, this.#operation.readiness, { excluded });
   }
 
   override stop(): void {

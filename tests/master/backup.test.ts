@@ -322,6 +322,30 @@ Deno.test("a backup does not end earlier because a storage is lost: it stays one
   });
 });
 
+Deno.test("no storage is taken out that alone has the last of it while upstream is away", async () => {
+  await withBackup(50, async (scene) => {
+    const { upstream, admin, storages: [first, second] } = scene;
+    assert.ok(first && second);
+    await complete(scene, 50);
+    upstream.commit(60, [0, 1, 2, 3]);
+    for (let offset = 0; offset < PARTITIONS; offset++) done(first, offset, 60);
+    await first.drain();
+    await order(admin, "STOPPING_BACKUP");
+    for (const state of ["DOWN", "UNKNOWN"] as const) {
+      await refused(
+        admin.ask(p.SetNodeState, { nid: S1, state }),
+        "PROTOCOL_ERROR",
+        /^Refuse to drop nodes that contain the only copies of what partition 0 has last, /,
+      );
+    }
+    assert.equal(
+      ackText(await admin.ask(p.SetNodeState, { nid: S2, state: "DOWN" })),
+      "state changed",
+    );
+    assert.equal((await first.skipTo(p.Truncate)).tid, tidOf(60));
+  });
+});
+
 Deno.test("a backup that has nothing complete yet does not end: nothing would be left", async () => {
   await withBackup(50, async ({ admin, storages: [first] }) => {
     assert.ok(first !== undefined);

@@ -7,6 +7,7 @@ import { nidText } from "../../nodes/cluster/node_ids.ts";
 import { MAX_LATE_TIDS } from "../../nodes/master/backup/limits.ts";
 import type { Order } from "../../nodes/master/backup/partition_progress.ts";
 import { Progress } from "../../nodes/master/backup/progress.ts";
+import type { IsNeeded } from "../../nodes/master/table/losses.ts";
 import { MasterTable } from "../../nodes/master/table/master_table.ts";
 import { S1, S2, S3, tidOf } from "./support.ts";
 
@@ -41,6 +42,31 @@ class Case {
   joins(nid: Nid, tid: number, needed: number): string[] | null {
     const order = this.progress.joins({ nid, offset: 0, tid: tidOf(tid) }, tidOf(needed));
     return order === null ? null : texts([order]);
+  }
+
+  /** What {@link comes} led to be ordered. */
+  orders: string[] = [];
+
+  /** A cell of partition 0 that is complete up to a tid becomes readable: returns the changes. */
+  comes(nid: Nid, tid: number): CellState[] {
+    const cell = { nid, offset: 0, tid: tidOf(tid) };
+    this.table.markUpdatable(nid, [0]);
+    this.progress.add(cell);
+    const changes = this.table.setUpToDate(0, nid, this.isNeeded(null));
+    this.orders = texts([...this.progress.tableChanged(), ...this.progress.joined(cell)]);
+    return changes.map(({ state }) => state);
+  }
+
+  isNeeded(endTid: number | null): IsNeeded {
+    return (cell, staying) =>
+      this.progress.isNeeded(cell, { staying, endTid: endTid === null ? null : tidOf(endTid) });
+  }
+
+  /** The cells that are discarded now. */
+  discards(): Nid[] {
+    const changes = this.table.discardNeedless(this.isNeeded(null));
+    this.progress.tableChanged();
+    return changes.map(({ nid }) => nid);
   }
 
   /** Puts a cell into another state, as the table that all nodes have. */
@@ -223,18 +249,60 @@ Deno.test("a cell goes on from upstream when the one that fed it is gone with it
   backup.connected(100);
   backup.committed(120, 0);
   backup.done(S2, 0, 120);
-  backup.table.markUpdatable(S1, [0]);
   assert.equal(backup.joins(S1, 110, 100), null);
-  const cell = { nid: S1, offset: 0, tid: tidOf(110) };
-  const changes = backup.table.setUpToDate(0, S1);
-  assert.deepEqual(changes.map(({ state }) => state), ["UP_TO_DATE", "DISCARDED"]);
-  backup.progress.add(cell);
-  assert.deepEqual(texts(backup.progress.tableChanged()), ["S1: 0 up to 120 from UPSTREAM"]);
-  // A backup that ends now is cut off where this cell ends.
-  assert.deepEqual(backup.tids.slice(0, 2), [110, 110]);
-  assert.deepEqual(texts(backup.progress.joined(cell)), []);
+  // What only the other one has is not given up: upstream may be gone before it is fetched.
+  assert.deepEqual(backup.comes(S1, 110), ["UP_TO_DATE"]);
+  assert.deepEqual(backup.orders, ["S1: 0 up to 120 from UPSTREAM"]);
+  assert.deepEqual(backup.tids.slice(0, 2), [120, 110]);
+  assert.deepEqual(backup.discards(), []);
+  // A backup that ends where this cell does needs no more.
+  assert.equal(backup.isNeeded(110)({ offset: 0, nid: S2 }, [S1]), false);
   assert.deepEqual(backup.done(S1, 0, 120), []);
+  assert.deepEqual(backup.discards(), [S2]);
   assert.deepEqual(backup.tids.slice(0, 2), [120, 120]);
+});
+
+Deno.test("a cell that is to go does not stay ahead of the one that it fed for ever", () => {
+  const backup = new Case([[S2], [S2]]);
+  backup.cell(0, S2, "FEEDING");
+  backup.cell(0, S1, "OUT_OF_DATE");
+  backup.connected(100);
+  backup.committed(110, 0, 1);
+  backup.done(S2, 0, 110);
+  backup.comes(S1, 100);
+  assert.deepEqual(backup.orders, ["S1: 0 up to 110 from UPSTREAM"]);
+  // From now on, it is the one that fetches what is new, also when upstream was away.
+  assert.deepEqual(backup.committed(120, 0, 1), [
+    "S1: 0 up to 120 from UPSTREAM",
+    "S2: 1 up to 120 from UPSTREAM",
+  ]);
+  backup.progress.disconnected();
+  assert.deepEqual(backup.connected(130), [
+    "S1: 0 up to 130 from UPSTREAM",
+    "S2: 1 up to 130 from UPSTREAM",
+  ]);
+  assert.deepEqual(backup.discards(), []);
+  backup.done(S1, 0, 130);
+  assert.deepEqual(backup.discards(), [S2]);
+});
+
+Deno.test("a tweak takes no cell that has more than those that stay", () => {
+  const backup = new Case([[S1, S2, S3], [S1, S2, S3]]);
+  backup.connected(100);
+  backup.committed(110, 0);
+  backup.done(S1, 0, 110);
+  backup.done(S3, 0, 110);
+  const isNeeded = backup.isNeeded(null);
+  const candidates = [S1, S2, S3].map((nid) => ({ nid, devpath: [] }));
+  const tweak = () =>
+    backup.table.tweak(candidates, new Set([S1, S3]), isNeeded)
+      .map(({ offset, nid, state }) => `${offset} ${nidText(nid)} ${state}`);
+  // Of two that have it, one stays until the last one has it, too.
+  assert.deepEqual(tweak(), ["0 S1 FEEDING", "0 S3 DISCARDED", "1 S1 DISCARDED", "1 S3 DISCARDED"]);
+  assert.deepEqual(tweak(), []);
+  assert.deepEqual(texts(backup.progress.tableChanged()), []);
+  assert.deepEqual(backup.done(S2, 0, 110), []);
+  assert.deepEqual(backup.discards(), [S1]);
 });
 
 Deno.test("without upstream, a cell becomes readable only with all that the backup has", () => {

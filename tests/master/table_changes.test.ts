@@ -98,7 +98,7 @@ Deno.test("a cell becomes complete only if its node asked what it has to wait fo
   assert.deepEqual(fresh.setUpToDate(0, S(2)), [{ offset: 0, nid: S(2), state: "UP_TO_DATE" }]);
   assert.equal(fresh.ptid, 2);
   fresh.outdate(running(1));
-  assert.equal(fresh.isUpdatable(0, S(2)), false);
+  assert.equal(fresh.isCompleting(0, S(2)), false);
   assert.deepEqual(fresh.setUpToDate(0, S(2)), []);
   // A tweak may have taken the cell meanwhile.
   assert.deepEqual(fresh.setUpToDate(0, S(3)), []);

@@ -9,8 +9,10 @@ import { hexId, type Nid, type Oid, partitionOf, type Tid, ZERO_TID } from "../.
 import { tidTimeText } from "../../cluster/tid_time.ts";
 import type { Timer } from "../../host/host.ts";
 import type { KnownNode } from "../nodes.ts";
+import { refuse } from "../phase.ts";
 import type { Primary } from "../primary.ts";
 import type { Readiness } from "../readiness.ts";
+import type { IsNeeded } from "../table/losses.ts";
 import { PROGRESS_LOG_MS } from "./limits.ts";
 import { News } from "./news.ts";
 import { Orders } from "./orders.ts";
@@ -26,7 +28,11 @@ export interface BackupOptions {
 }
 
 /** What a phase minds of what happens upstream. */
-export type Followed = Pick<UpstreamEvents, "diverged" | "lost"> & { connected(): void };
+export type Followed = Pick<UpstreamEvents, "diverged" | "lost"> & {
+  connected(): void;
+  /** What is later is cut off in the end; null for nothing. */
+  readonly endTid: Tid | null;
+};
 
 export class Backup {
   readonly primary: Primary;
@@ -77,6 +83,7 @@ export class Backup {
   /** From now on, a phase is told of what happens upstream. */
   enter(phase: Followed): void {
     this.#phase = phase;
+    this.#discardNeedless();
   }
 
   /** Tells a storage to start. */
@@ -150,6 +157,7 @@ export class Backup {
     const { progress } = this;
     this.#orders.send(isNew ? progress.joined(cell) : progress.replicated(cell));
     this.#progressed();
+    this.#discardNeedless([cell.offset]);
   }
 
   /** Whether a cell that was replicated may be readable; if not, its storage is to go on. */
@@ -163,6 +171,31 @@ export class Backup {
   tableChanged(): void {
     this.#orders.send(this.progress.tableChanged());
     this.#progressed();
+    this.#discardNeedless();
+  }
+
+  /** Whether a cell has something, which is not to be cut off, that none of those that stay has. */
+  readonly isNeeded: IsNeeded = (cell, staying) =>
+    this.progress.isNeeded(cell, { staying, endTid: this.#phase?.endTid ?? null });
+
+  /** Refuses that a storage is taken out that has what no other has, and upstream can't give now. */
+  checkLoss(nid: Nid): void {
+    const { progress, primary: { table } } = this;
+    if (progress.isFollowing) return;
+    for (let offset = 0; offset < table.partitions; offset++) {
+      const nids = table.readableCells(offset).map((cell) => cell.nid);
+      const staying = nids.filter((other) => other !== nid);
+      if (!nids.includes(nid) || !this.isNeeded({ offset, nid }, staying)) continue;
+      refuse(
+        `Refuse to drop nodes that contain the only copies of what partition ${offset} has last, ` +
+          "while upstream is not followed",
+      );
+    }
+  }
+
+  #discardNeedless(offsets?: Iterable<number>): void {
+    const { primary, isNeeded } = this;
+    primary.tellChanges(primary.table.discardNeedless(isNeeded, offsets));
   }
 
   /** Gives orders that a phase has thought of. */

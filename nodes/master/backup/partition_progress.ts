@@ -11,7 +11,7 @@
 import type { CellState } from "../../../gen/packets.ts";
 import { laterTid, type Nid, type Tid, tidBefore, ZERO_TID } from "../../codec/ids.ts";
 import { isReadable } from "../../cluster/partition_table.ts";
-import { MAX_LATE_TIDS } from "./limits.ts";
+import { LateTids } from "./late_tids.ts";
 
 /** From where to replicate: the upstream cluster, a storage of this one, or that nothing is new. */
 export type OrderSource = "UPSTREAM" | "NOTHING" | Nid;
@@ -41,11 +41,8 @@ export class PartitionProgress {
   readonly #copies = new Map<Nid, Copy>();
   /** Cells that will soon be readable: up to where they are completed before, and from where. */
   readonly #joining = new Map<Nid, { readonly tid: Tid; readonly source: Nid }>();
-  /** The last transaction upstream that may have touched the partition; null if not followed. */
-  #lastTouch: Tid | null = null;
-  /** All of them that some cell lacks, in order; or only the first of many. */
-  #late: Tid[] = [];
-  #hasMore = false;
+  /** Transactions upstream that touched the partition and that some cell lacks. */
+  readonly #late = new LateTids();
 
   constructor(readonly offset: number) {}
 
@@ -57,9 +54,7 @@ export class PartitionProgress {
 
   disconnected(): void {
     this.primary = null;
-    this.#lastTouch = null;
-    this.#late = [];
-    this.#hasMore = false;
+    this.#late.clear();
     for (const copy of this.#copies.values()) copy.ordered = ZERO_TID;
   }
 
@@ -67,6 +62,16 @@ export class PartitionProgress {
   add(nid: Nid, tid: Tid): void {
     this.#joining.delete(nid);
     this.#copies.set(nid, { tid, known: tid, ordered: ZERO_TID, sent: ZERO_TID });
+  }
+
+  /** A cell becomes readable that was replicated up to `tid`; all hear of that later. */
+  join(
+    nid: Nid,
+    { tid, lastTid }: { readonly tid: Tid; readonly lastTid: Tid | null },
+  ): void {
+    this.add(nid, tid);
+    this.#conclude(nid, { tid, lastTid });
+    this.#forgetWhatAllHave();
   }
 
   /** The storages may carry out nothing any more that was ordered. */
@@ -128,11 +133,11 @@ export class PartitionProgress {
     return joining < known ? joining : known;
   }
 
-  /** The cell that has most; null when there is none. */
-  best(): Nid | null {
+  /** The cell that has most, of all or of these; null when there is none. */
+  best(nids: Iterable<Nid> = this.#copies.keys()): Nid | null {
     let found: Nid | null = null;
-    for (const [nid, { tid }] of this.#copies) {
-      if (found === null || tid > this.tidOf(found)) found = nid;
+    for (const nid of nids) {
+      if (found === null || this.tidOf(nid) > this.tidOf(found)) found = nid;
     }
     return found;
   }
@@ -142,14 +147,12 @@ export class PartitionProgress {
     for (const copy of this.#copies.values()) {
       if (this.#isComplete(copy) && copy.tid < tid) copy.tid = tidBefore(tid);
     }
-    if (this.#late.length >= MAX_LATE_TIDS) this.#hasMore = true;
-    else if (!this.#hasMore) this.#late.push(tid);
-    this.#lastTouch = tid;
+    this.#late.push(tid);
     this.#forgetWhatAllHave();
   }
 
   #isComplete({ tid }: Copy): boolean {
-    return this.#lastTouch !== null && tid >= this.#lastTouch;
+    return this.#late.areIn(tid);
   }
 
   /** A transaction touches other partitions only. */
@@ -165,7 +168,7 @@ export class PartitionProgress {
   }
 
   #isOrdered({ ordered }: Copy): boolean {
-    return this.#lastTouch !== null && ordered >= this.#lastTouch;
+    return this.#late.areIn(ordered);
   }
 
   /** Lets a storage know up to where its cell lacks nothing; it minds if it is idle with it. */
@@ -174,9 +177,12 @@ export class PartitionProgress {
     return { nid, offset: this.offset, tid: copy.tid, source: "NOTHING" };
   }
 
-  /** Lets all storages know up to where their cells lack nothing. */
-  tell(): Order[] {
-    return [...this.#copies].map(([nid, copy]) => this.#nothing(nid, copy));
+  /** Lets all storages, or these, know up to where their cells lack nothing. */
+  tell(nids: Iterable<Nid> = this.#copies.keys()): Order[] {
+    return [...nids].flatMap((nid) => {
+      const copy = this.#copies.get(nid);
+      return copy === undefined ? [] : [this.#nothing(nid, copy)];
+    });
   }
 
   /** A storage has replicated its cell up to `tid`; `lastTid` is upstream's last one, if known. */
@@ -188,25 +194,32 @@ export class PartitionProgress {
     if (copy === undefined) return [];
     if (tid > copy.known) copy.known = tid;
     if (tid > copy.tid) copy.tid = tid;
-    const orders: Order[] = [];
-    if (lastTid !== null) {
-      const next = this.#late.findIndex((late) => late > tid);
-      // Nothing is known of those before the first: it may only be when upstream was reached.
-      if (next > 0) copy.tid = laterTid(copy.tid, tidBefore(this.#late[next] ?? tid));
-      else if (this.#isComplete(copy) && copy.tid < lastTid) {
-        copy.tid = lastTid;
-        orders.push(this.#nothing(nid, copy));
-      }
-    }
+    const isUntold = this.#conclude(nid, { tid, lastTid });
     this.#forgetWhatAllHave();
-    return orders;
+    return isUntold ? [this.#nothing(nid, copy)] : [];
+  }
+
+  /**
+   * A cell was replicated up to `tid`: then it has all up to where the next transaction touched the
+   * partition. Returns whether that is all there is, and more than its storage knows.
+   */
+  #conclude(
+    nid: Nid,
+    { tid, lastTid }: { readonly tid: Tid; readonly lastTid: Tid | null },
+  ): boolean {
+    const copy = this.#copies.get(nid);
+    if (copy === undefined || lastTid === null) return false;
+    const next = this.#late.after(tid);
+    if (next !== null) copy.tid = laterTid(copy.tid, tidBefore(next));
+    else if (this.#isComplete(copy) && copy.tid < lastTid) {
+      copy.tid = lastTid;
+      return true;
+    }
+    return false;
   }
 
   #forgetWhatAllHave(): void {
-    const { leastTid } = this;
-    const kept = this.#late.findIndex((tid) => tid > leastTid);
-    this.#late.splice(0, kept < 0 ? this.#late.length : kept);
-    if (this.#lastTouch === null || leastTid >= this.#lastTouch) this.#hasMore = false;
+    this.#late.forget(this.leastTid);
   }
 
   /** The order to the primary to fetch all up to `lastTid`, if it lacks some and was not told. */
@@ -226,7 +239,7 @@ export class PartitionProgress {
   /** The orders that stand in for those that a lost storage had caused. */
   reorder(): Order[] {
     for (const copy of this.#copies.values()) copy.ordered = ZERO_TID;
-    return this.orderSecondaries(this.greatestTid);
+    return this.primary === null ? [] : this.orderSecondaries(this.tidOf(this.primary));
   }
 
   /** The orders to cells that were being completed from a storage that has nothing any more. */

@@ -30,6 +30,11 @@ abstract class BackupPhase extends ServicePhase implements Followed {
     this.backup.enter(this);
   }
 
+  /** What is later is cut off in the end; null for nothing. */
+  get endTid(): Tid | null {
+    return null;
+  }
+
   override get reference(): Reference {
     const { upstream, progress } = this.backup;
     return {
@@ -62,6 +67,10 @@ abstract class BackupPhase extends ServicePhase implements Followed {
   override tableChanged(changes: readonly CellChange[]): void {
     super.tableChanged(changes);
     this.backup.tableChanged();
+  }
+
+  override checkLoss(nid: Nid): void {
+    this.backup.checkLoss(nid);
   }
 
   override storageReceiver(storage: KnownNode): Receiver<Codecs> {
@@ -97,7 +106,8 @@ abstract class LastingPhase extends BackupPhase {
   }
 
   override tweak(excluded: readonly Nid[]): void {
-    tweak(this.primary, this.backup.readiness, excluded);
+    const { readiness, isNeeded } = this.backup;
+    tweak(this.primary, readiness, { excluded, isNeeded });
   }
 
   override stopBackup(): void {
@@ -176,6 +186,10 @@ class StoppingBackup extends BackupPhase {
   constructor(backup: Backup, tid: Tid) {
     super(backup);
     this.#tid = tid;
+  }
+
+  override get endTid(): Tid {
+    return this.#tid;
   }
 
   override begin(): void {

@@ -38,6 +38,11 @@ export class Progress {
     this.#partitions = Array.from({ length }, (_, offset) => new PartitionProgress(offset));
   }
 
+  /** Whether the upstream cluster is followed. */
+  get isFollowing(): boolean {
+    return this.#lastTid !== null;
+  }
+
   /** Takes the table as it is: cells that can be read are as far as their storages say. */
   begin(tidOf: (nid: Nid) => Tid): void {
     this.#lastTid = null;
@@ -84,7 +89,7 @@ export class Progress {
     this.#lastTid = tid;
     const orders: Order[] = [];
     for (const partition of this.#partitions) {
-      const ready = partition.nids.filter(isReady);
+      const ready = this.#lasting(partition, partition.nids.filter(isReady));
       const complete = ready.filter((nid) => partition.tidOf(nid) >= tid);
       partition.primary = this.#choose(complete.length > 0 ? complete : ready);
       partition.touch(tid);
@@ -104,10 +109,22 @@ export class Progress {
         continue;
       }
       partition.touch(tid);
-      partition.primary ??= this.#choose(partition.nids.filter(isReady));
+      partition.primary ??= this.#choose(
+        this.#lasting(partition, partition.nids.filter(isReady)),
+      );
       orders.push(...partition.orderPrimary(tid));
     }
     return orders;
+  }
+
+  /**
+   * Of the storages of a partition, those that are to keep it; all if there is none. One that is to
+   * lose it does so once another has as much, and would always be ahead if it were the primary.
+   */
+  #lasting({ offset }: PartitionProgress, nids: readonly Nid[]): readonly Nid[] {
+    const { table } = this.#options;
+    const lasting = nids.filter((nid) => table.cell(offset, nid)?.state === "UP_TO_DATE");
+    return lasting.length > 0 ? lasting : nids;
   }
 
   #choose(nids: readonly Nid[]): Nid | null {
@@ -129,10 +146,8 @@ export class Progress {
   /**
    * A storage has replicated a cell that can't be read yet. Clients may know of all up to
    * `visibleTid`: while the cell lacks some of that, returns the order to go on. When that is null,
-   * the cell is good enough, and {@link add} may follow.
-   *
-   * It may take the place of the only one that has more. What that has can't be fetched again while
-   * upstream is not followed, so then nothing less is enough than what the cluster has as a whole.
+   * the cell is good enough, and {@link add} may follow. While upstream is not followed, nothing
+   * less is enough than what the cluster has as a whole: nobody would complete the cell later.
    */
   joins({ nid, offset, tid }: ReplicatedCell, visibleTid: Tid): Order | null {
     const partition = this.#partitions[offset];
@@ -147,17 +162,32 @@ export class Progress {
    * remains has a primary then, and the partition is never taken for one that has nothing.
    */
   add({ nid, offset, tid }: ReplicatedCell): void {
-    this.#partitions[offset]?.add(nid, tid);
+    this.#partitions[offset]?.join(nid, { tid, lastTid: this.#lastTid });
   }
 
   /** All know that a cell is readable that was added: it follows the others from now on. */
   joined({ nid, offset, tid }: ReplicatedCell): Order[] {
     const partition = this.#partitions[offset];
     if (partition === undefined) return [];
-    const orders = partition.replicated(nid, { tid, lastTid: this.#lastTid });
+    const orders = tid < partition.tidOf(nid) ? partition.tell([nid]) : [];
     const { primary } = partition;
     if (primary !== null) orders.push(...partition.orderSecondaries(partition.tidOf(primary)));
     return orders;
+  }
+
+  /**
+   * Whether a cell has something up to `endTid` that none of the others has that stay: upstream may
+   * be gone before it could be fetched again.
+   */
+  isNeeded(
+    { offset, nid }: { readonly offset: number; readonly nid: Nid },
+    { staying, endTid }: { readonly staying: readonly Nid[]; readonly endTid: Tid | null },
+  ): boolean {
+    const partition = this.#partitions[offset];
+    if (partition === undefined) return false;
+    const tid = partition.tidOf(nid);
+    const needed = endTid !== null && endTid < tid ? endTid : tid;
+    return staying.every((other) => partition.tidOf(other) < needed);
   }
 
   /** A storage is gone: what it was doing will not be done. */
@@ -167,7 +197,7 @@ export class Progress {
 
   /**
    * The table has changed: cells that can't be read any more don't count, and partitions whose
-   * primary had one of them get another.
+   * primary had one of them, or is about to lose it, get another.
    */
   tableChanged(): Order[] {
     const { table } = this.#options;
@@ -176,9 +206,11 @@ export class Progress {
       partition.retain((nid) => table.cell(partition.offset, nid)?.state);
       orders.push(...partition.reorderJoining());
       const { primary } = partition;
-      if (primary === null || partition.has(primary)) continue;
-      partition.primary = partition.best();
-      orders.push(...partition.reorder());
+      if (primary === null) continue;
+      const lasting = this.#lasting(partition, partition.nids);
+      if (lasting.includes(primary)) continue;
+      partition.primary = partition.best(lasting);
+      if (!partition.has(primary)) orders.push(...partition.reorder());
       if (this.#lastTid !== null) orders.push(...partition.orderPrimary(this.#lastTid));
     }
     return orders;

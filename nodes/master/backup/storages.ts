@@ -35,15 +35,14 @@ export function backupStorageReceiver(
       if (state !== undefined && isReadable(state)) {
         return backup.replicated(cell, { isNew: false });
       }
-      if (table.isUpdatable(offset, nid) && !backup.mayJoin(cell)) return;
-      const changes = table.setUpToDate(offset, nid);
-      if (changes.length > 0) {
-        // It counts before all others hear of it: cells that only fed this one may be gone then.
-        progress.add(cell);
-        primary.tellChanges(changes);
-        return backup.replicated(cell, { isNew: true });
+      if (!table.isCompleting(offset, nid)) {
+        return ignoreReplication(primary, storage, { offset, tid });
       }
-      ignoreReplication(primary, storage, { offset, tid });
+      if (!backup.mayJoin(cell)) return;
+      // It counts before all others hear of it: cells that only fed this one may be gone then.
+      progress.add(cell);
+      primary.tellChanges(table.setUpToDate(offset, nid, backup.isNeeded));
+      backup.replicated(cell, { isNew: true });
     },
 
     notifyPartitionCorrupted: (packet) => cellsCorrupted(primary, storage, packet),

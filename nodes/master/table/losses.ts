@@ -6,6 +6,18 @@ import { isReadable } from "../../cluster/partition_table.ts";
 import { Refusal } from "../../wire/refusal.ts";
 
 /**
+ * Whether a readable cell that could go must stay: it has something that none of `staying` has,
+ * other cells of its partition.
+ */
+export type IsNeeded = (
+  cell: { readonly offset: number; readonly nid: Nid },
+  staying: readonly Nid[],
+) => boolean;
+
+/** Outside a backup, all readable cells have everything. */
+export const neverNeeded: IsNeeded = () => false;
+
+/**
  * Takes readability from cells whose node does not run. Where `lost` had the last readable copy,
  * its cells stay as they are: the database comes back with it, and with it alone.
  */
@@ -57,16 +69,21 @@ export function droppedCells({ offset, cells }: Row, dropped: ReadonlySet<Nid>):
  * which `onlyFeeds` holds go first: it was decided to empty them.
  */
 export function fedEnough(
-  cells: readonly Cell[],
-  replicas: number,
-  onlyFeeds: (nid: Nid) => boolean,
-): Cell[] {
+  { offset, cells }: Row,
+  { replicas, onlyFeeds, isNeeded }: {
+    readonly replicas: number;
+    readonly onlyFeeds: (nid: Nid) => boolean;
+    readonly isNeeded: IsNeeded;
+  },
+): CellChange[] {
   const readable = cells.filter(({ state }) => isReadable(state));
-  const feeding = readable.filter(({ state }) => state === "FEEDING");
-  if (readable.length === cells.length) return feeding;
-  const sorted = [
-    ...feeding.filter(({ nid }) => onlyFeeds(nid)),
-    ...feeding.filter(({ nid }) => !onlyFeeds(nid)),
-  ];
-  return sorted.slice(0, Math.max(0, readable.length - (replicas + 1)));
+  const feeding = readable.filter(({ state }) => state === "FEEDING").map(({ nid }) => nid);
+  const staying = readable.map(({ nid }) => nid).filter((nid) => !feeding.includes(nid));
+  if (staying.length === 0) return [];
+  const sorted = [...feeding.filter(onlyFeeds), ...feeding.filter((nid) => !onlyFeeds(nid))];
+  const isReplicated = readable.length === cells.length;
+  return sorted
+    .slice(0, isReplicated ? feeding.length : Math.max(0, readable.length - (replicas + 1)))
+    .filter((nid) => !isNeeded({ offset, nid }, staying))
+    .map((nid) => ({ offset, nid, state: "DISCARDED" }));
 }

@@ -9,7 +9,7 @@ import type { Cell, CellChange, Row } from "../../../gen/packets.ts";
 import type { Nid } from "../../codec/ids.ts";
 import { isReadable, PartitionTable } from "../../cluster/partition_table.ts";
 import { Refusal } from "../../wire/refusal.ts";
-import { droppedCells, fedEnough, outdatedCells } from "./losses.ts";
+import { droppedCells, fedEnough, type IsNeeded, neverNeeded, outdatedCells } from "./losses.ts";
 import { type Candidate, changesTowards, wantedTable } from "./tweak.ts";
 
 export class MasterTable {
@@ -167,7 +167,11 @@ export class MasterTable {
    * excluded; the others lose their cells as soon as they can be spared. Changes nothing when it is
    * called again with the same nodes. Throws a Refusal when no node would be left.
    */
-  tweak(candidates: Iterable<Candidate>, excluded: ReadonlySet<Nid>): CellChange[] {
+  tweak(
+    candidates: Iterable<Candidate>,
+    excluded: ReadonlySet<Nid>,
+    isNeeded = neverNeeded,
+  ): CellChange[] {
     const staying = [...candidates].filter(({ nid }) =>
       this.#members.has(nid) && !excluded.has(nid)
     );
@@ -177,7 +181,7 @@ export class MasterTable {
     const rows = this.toRows();
     const wanted = wantedTable({ rows, replicas: this.replicas, candidates: staying });
     this.#warning = wanted.warning;
-    return this.#apply(changesTowards(wanted, rows));
+    return this.#apply(changesTowards(wanted, { rows, isNeeded }));
   }
 
   /** A node has asked what is unfinished in these partitions: it may become complete in them. */
@@ -188,27 +192,40 @@ export class MasterTable {
     }
   }
 
-  /** Whether {@link markUpdatable} was called since the cell could last be read. */
-  isUpdatable(offset: number, nid: Nid): boolean {
-    return this.#updatable[offset]?.has(nid) === true;
+  /**
+   * Whether a cell may become readable: it is OUT_OF_DATE, and {@link markUpdatable} was called
+   * since it could last be read. Throws a Refusal for what is no partition.
+   */
+  isCompleting(offset: number, nid: Nid): boolean {
+    if (offset >= this.partitions) throw new Refusal("PROTOCOL_ERROR", "Non-assigned partition");
+    return this.cell(offset, nid)?.state === "OUT_OF_DATE" &&
+      this.#updatable[offset]?.has(nid) === true;
   }
 
   /**
    * A node says that its cell is complete; FEEDING cells that are no longer needed go. Nothing
-   * happens for a cell that the node has no more, or that is not OUT_OF_DATE or not
-   * {@link isUpdatable | updatable}: the news is late. Throws a Refusal for what is no partition.
+   * happens for a cell that is not {@link isCompleting | completing}: the news is late. Throws a
+   * Refusal for what is no partition.
    */
-  setUpToDate(offset: number, nid: Nid): CellChange[] {
-    if (offset >= this.partitions) throw new Refusal("PROTOCOL_ERROR", "Non-assigned partition");
-    const cell = this.cell(offset, nid);
-    if (cell?.state !== "OUT_OF_DATE" || !this.isUpdatable(offset, nid)) return [];
+  setUpToDate(offset: number, nid: Nid, isNeeded = neverNeeded): CellChange[] {
+    if (!this.isCompleting(offset, nid)) return [];
     const complete: Cell = { nid, state: "UP_TO_DATE" };
-    const cells = this.cells(offset).map((other) => other === cell ? complete : other);
-    const needless = fedEnough(cells, this.replicas, (nid) => this.#onlyFeeds(nid));
-    return this.#apply([
-      { offset, ...complete },
-      ...needless.map(({ nid }): CellChange => ({ offset, nid, state: "DISCARDED" })),
-    ]);
+    const cells = this.cells(offset).map((other) => other.nid === nid ? complete : other);
+    return this.#apply([{ offset, ...complete }, ...this.#fedEnough({ offset, cells }, isNeeded)]);
+  }
+
+  /** FEEDING cells that were kept because they were needed go from these partitions, or all. */
+  discardNeedless(isNeeded: IsNeeded, offsets?: Iterable<number>): CellChange[] {
+    const changes: CellChange[] = [];
+    for (const offset of offsets ?? Array.from({ length: this.partitions }, (_, at) => at)) {
+      changes.push(...this.#fedEnough({ offset, cells: this.cells(offset) }, isNeeded));
+    }
+    return this.#apply(changes);
+  }
+
+  #fedEnough(row: Row, isNeeded: IsNeeded): CellChange[] {
+    const onlyFeeds = (nid: Nid) => this.#onlyFeeds(nid);
+    return fedEnough(row, { replicas: this.replicas, onlyFeeds, isNeeded });
   }
 
   #onlyFeeds(nid: Nid): boolean {

@@ -6,6 +6,7 @@
 import type { Cell, CellChange, Row } from "../../../gen/packets.ts";
 import type { Nid } from "../../codec/ids.ts";
 import { isReadable } from "../../cluster/partition_table.ts";
+import type { IsNeeded } from "./losses.ts";
 import { assignColumns } from "./assignment.ts";
 import { columnKinds, dealColumns } from "./columns.ts";
 import { type Devpath, Topology } from "./topology.ts";
@@ -63,11 +64,18 @@ function cellsOfNodes(rows: readonly Row[], nodes: readonly Candidate[]) {
 }
 
 /** What has to change for the wanted table to come. */
-export function changesTowards(wanted: WantedTable, rows: readonly Row[]): CellChange[] {
-  return rows.flatMap((row) => rowChanges(wanted, row));
+export function changesTowards(
+  wanted: WantedTable,
+  { rows, isNeeded }: { readonly rows: readonly Row[]; readonly isNeeded: IsNeeded },
+): CellChange[] {
+  return rows.flatMap((row) => rowChanges(wanted, row, isNeeded));
 }
 
-function rowChanges({ copies, offsets }: WantedTable, { offset, cells }: Row): CellChange[] {
+function rowChanges(
+  { copies, offsets }: WantedTable,
+  { offset, cells }: Row,
+  isNeeded: IsNeeded,
+): CellChange[] {
   const changes: CellChange[] = [];
   const kept = cells.filter(({ nid }) => offsets.get(nid)?.has(offset));
   const isServed = cells.some(({ state }) => isReadable(state));
@@ -81,15 +89,17 @@ function rowChanges({ copies, offsets }: WantedTable, { offset, cells }: Row): C
       changes.push({ offset, nid, state: "OUT_OF_DATE" });
     }
   }
-  let missing = copies - kept.filter(({ state }) => isReadable(state)).length;
+  const staying = kept.filter(({ state }) => isReadable(state)).map(({ nid }) => nid);
+  let missing = copies - staying.length;
   // Nodes that stay feed rather than those that are on their way out.
   const superfluous = [
     ...cells.filter((cell) => !kept.includes(cell) && offsets.has(cell.nid)),
     ...cells.filter((cell) => !kept.includes(cell) && !offsets.has(cell.nid)),
   ];
   for (const { nid, state } of superfluous) {
-    if (missing > 0 && isReadable(state)) {
+    if (isReadable(state) && (missing > 0 || isNeeded({ offset, nid }, staying))) {
       missing--;
+      staying.push(nid);
       if (state !== "FEEDING") changes.push({ offset, nid, state: "FEEDING" });
     } else changes.push({ offset, nid, state: "DISCARDED" });
   }
