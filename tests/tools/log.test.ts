@@ -7,9 +7,11 @@ import BZip2 from "bzip2-wasm";
 import * as p from "../../gen/packets.ts";
 import { nid, oid, tid } from "../../nodes/codec/ids.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
+import { runLog } from "../../tools/commands/log.ts";
 import { LogFile } from "../../tools/log/log_file.ts";
 import { LogPrinter } from "../../tools/log/print.ts";
-import { inDirectory, PLAIN, shown, START_S, TestLog } from "./log_support.ts";
+import { UsageError } from "../../tools/options.ts";
+import { inDirectory, OPTIONS, PLAIN, shown, START_S, TestLog } from "./log_support.ts";
 
 Deno.test("messages of several files come in the order of time, each line with its prefix", () =>
   inDirectory(async (directory) => {
@@ -145,6 +147,43 @@ Deno.test("compressed files are read like plain ones", () =>
     assert.deepEqual([...Deno.readDirSync(directory)].length, 4);
   }));
 
+Deno.test("a compressed file may not hold more than was allowed, however small it is", () =>
+  inDirectory(async (directory) => {
+    const zeros = new Uint8Array(3 << 20);
+    const bzip2 = new BZip2();
+    await bzip2.init();
+    Deno.writeFileSync(`${directory}/m1.log.gz`, gzipSync(zeros));
+    Deno.writeFileSync(`${directory}/m1.log.zst`, zstdCompressSync(zeros));
+    Deno.writeFileSync(`${directory}/m1.log.bz2`, bzip2.compress(zeros, 9));
+    for (const extension of ["gz", "zst", "bz2"]) {
+      const path = `${directory}/m1.log.${extension}`;
+      for (const maxPlainBytes of [1000, zeros.length - 1]) {
+        await assert.rejects(shown([path], { maxPlainBytes }), tooLarge, extension);
+      }
+      const maxPlainBytes = zeros.length;
+      await assert.rejects(shown([path], { maxPlainBytes }), /is not a log of NEO/, extension);
+    }
+    const xz = new URL("../vectors/log.xz", import.meta.url).pathname;
+    await assert.rejects(shown([xz], { maxPlainBytes: XZ_PLAIN_BYTES - 1 }), tooLarge);
+    assert.equal((await shown([xz], { maxPlainBytes: XZ_PLAIN_BYTES })).length, 1);
+    await assert.rejects(
+      runLog(["--max-size", "2", `${directory}/m1.log.gz`]),
+      /m1\.log\.gz holds more than 2 MiB once decompressed: raise --max-size/,
+    );
+    for (const size of ["0", "-1", "1e30", "x"]) {
+      await assert.rejects(runLog([`--max-size=${size}`, xz]), UsageError, size);
+    }
+  }));
+
+/** How much tests/vectors/log.xz holds. */
+const XZ_PLAIN_BYTES = 20 << 10;
+
+function tooLarge(error: unknown): boolean {
+  assert.ok(error instanceof ConfigurationError, String(error));
+  assert.match(error.message, /^[^\n]*holds more than [^\n]+ once decompressed: [^\n]+$/);
+  return true;
+}
+
 Deno.test("a file that can't be read is refused in one line that names it", () =>
   inDirectory(async (directory) => {
     Deno.writeTextFileSync(`${directory}/text.log`, "no log\n".repeat(1000));
@@ -174,7 +213,7 @@ Deno.test("what is appended is shown at the next look, and nothing twice", () =>
   inDirectory(async (directory) => {
     const path = `${directory}/s1.log`;
     using log = new TestLog(path);
-    const file = await LogFile.open(path, { shown: "none", from: 0 });
+    const file = await LogFile.open(path, OPTIONS);
     const lines: string[] = [];
     const printer = new LogPrinter(
       { ...PLAIN, dateFormat: "", nodeColumn: false },

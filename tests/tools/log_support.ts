@@ -56,15 +56,17 @@ export async function inDirectory(test: (directory: string) => Promise<void>): P
 
 export const PLAIN: PrintOptions = { dateFormat: "%s", naming: "nid", nodeColumn: true, nodes: [] };
 
+export const OPTIONS: LogFileOptions = { shown: "none", from: 0, maxPlainBytes: 1 << 30 };
+
 /** What is printed of files. */
 export async function shown(
   paths: readonly string[],
   options: Partial<PrintOptions & LogFileOptions> = {},
 ): Promise<string[]> {
   const lines: string[] = [];
-  const { shown = "none", from = 0, ...print } = options;
-  const files = await Promise.all(paths.map((path) => LogFile.open(path, { shown, from })));
-  new LogPrinter({ ...PLAIN, ...print }, (line) => lines.push(line)).printNew(files);
+  const opening = paths.map((path) => LogFile.open(path, { ...OPTIONS, ...options }));
+  const files = await Promise.all(opening);
+  new LogPrinter({ ...PLAIN, ...options }, (line) => lines.push(line)).printNew(files);
   for (const file of files) file.close();
   return lines;
 }

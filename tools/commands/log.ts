@@ -12,6 +12,9 @@ import { type CommandSpec, type OptionValues, parseCommandLine, UsageError } fro
 /** The value of `--node` that hides the column. */
 const NO_COLUMN = "-";
 
+/** How much a compressed file holds at most, unless the user allows more, in MiB. */
+const MAX_PLAIN_MIB = 1024;
+
 /** Bytes that are gathered before they are written. */
 const WRITE_LENGTH = 1 << 16;
 
@@ -61,6 +64,12 @@ const SPEC: CommandSpec = {
       help:
         "show what is not older than this time: seconds since 1970, -seconds before now, or a date",
     },
+    {
+      flags: "--max-size <MiB>",
+      kind: "integer",
+      help: "refuse compressed files that hold more than this",
+      default: String(MAX_PLAIN_MIB),
+    },
     { flags: "-C, --cluster", kind: "flag", help: "show the cluster with the node" },
     { flags: "-N, --no-nid", kind: "flag", help: "show the name of the node instead of its id" },
   ],
@@ -77,10 +86,13 @@ export async function runLog(args: readonly string[]): Promise<number> {
   if (values.flag("cluster") && values.flag("no-nid")) {
     throw new UsageError("argument -N/--no-nid: not allowed with argument -C/--cluster");
   }
+  const maxPlainBytes = (values.integer("max-size") ?? MAX_PLAIN_MIB) * (1 << 20);
+  if (maxPlainBytes <= 0) throw new UsageError("argument --max-size: must be positive");
   const since = values.text("from");
   const options = {
     shown: values.flag("decompress") ? "decompressed" : values.flag("all") ? "raw" : "none",
     from: since === undefined ? 0 : parseSince(since, Date.now() / 1000),
+    maxPlainBytes,
   } as const;
   const files: LogFile[] = [];
   try {

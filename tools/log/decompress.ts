@@ -3,7 +3,8 @@
  * temporary file first.
  */
 
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
+import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import seekBzip from "seek-bzip";
@@ -11,22 +12,26 @@ import xz from "xz-decompress";
 import { ConfigurationError } from "../../nodes/errors.ts";
 import { messageOf } from "../files.ts";
 
-/** seek-bzip brings no types. Given a sink, it hands over byte by byte; null gives all at once. */
+/** seek-bzip brings no types. It hands over byte by byte. */
 const bunzip: (
   input: Uint8Array,
-  output: { writeByte(byte: number): void } | null,
+  output: { writeByte(byte: number): void },
   isMultistream: boolean,
-) => Uint8Array = seekBzip.decode;
+) => void = seekBzip.decode;
 
-const COMPRESSIONS: Readonly<Record<string, (from: string, to: string) => Promise<void>>> = {
-  gz: (from, to) => pipeline(createReadStream(from), createGunzip(), createWriteStream(to)),
-  zst: (from, to) =>
-    pipeline(createReadStream(from), createZstdDecompress(), createWriteStream(to)),
-  bz2: async (from, to) => await Deno.writeFile(to, bunzip(await Deno.readFile(from), null, true)),
+/** Bytes that are gathered before they are written. */
+const WRITE_BYTES = 1 << 16;
+
+const COMPRESSIONS: Readonly<Record<string, (from: string, to: PlainFile) => Promise<void>>> = {
+  gz: (from, to) => pipeline(createReadStream(from), createGunzip(), to.stream()),
+  zst: (from, to) => pipeline(createReadStream(from), createZstdDecompress(), to.stream()),
+  bz2: async (from, to) => {
+    bunzip(await Deno.readFile(from), to, true);
+    to.flush();
+  },
   xz: async (from, to) => {
     const source = await Deno.open(from);
-    const plain = new xz.XzReadableStream(source.readable);
-    await Deno.writeFile(to, plain);
+    for await (const bytes of new xz.XzReadableStream(source.readable)) to.write(bytes);
   },
 };
 
@@ -36,18 +41,88 @@ export function compressionOf(path: string): string | null {
   return Object.hasOwn(COMPRESSIONS, extension) ? extension : null;
 }
 
-/** Writes out a compressed file. Throws a ConfigurationError when it is not what it is called. */
-export async function decompressFile(path: string, to: string): Promise<void> {
+/** Where a compressed file is written out, and how much that may be. */
+export interface Decompression {
+  readonly to: string;
+  /** A few bytes may stand for many: more than these are refused before they fill the disk. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Writes out a compressed file. Throws a ConfigurationError when it is not what it is called, or
+ * holds too much.
+ */
+export async function decompressFile(path: string, { to, maxBytes }: Decompression): Promise<void> {
   const decompress = COMPRESSIONS[compressionOf(path) ?? ""];
   if (decompress === undefined) throw new RangeError(`${path} is not compressed`);
+  using plain = new PlainFile(to, maxBytes);
   try {
-    await decompress(path, to);
+    await decompress(path, plain);
   } catch (cause) {
+    if (cause instanceof TooLong) {
+      throw new ConfigurationError(
+        `${path} holds more than ${maxBytes / (1 << 20)} MiB once decompressed: raise ` +
+          "--max-size, or leave the file out",
+        { cause },
+      );
+    }
     throw new ConfigurationError(`${path} can't be decompressed: ${messageOf(cause)}`, { cause });
   }
 }
 
-/** A text that is longer than was allowed. */
+/** What a file held before it was compressed. It takes only so much. */
+class PlainFile implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #maxBytes: number;
+  readonly #gathered = new Uint8Array(WRITE_BYTES);
+  #gatheredBytes = 0;
+  #bytes = 0;
+
+  constructor(path: string, maxBytes: number) {
+    this.#file = Deno.openSync(path, { write: true, createNew: true });
+    this.#maxBytes = maxBytes;
+  }
+
+  /** What takes the file's bytes from a pipeline. */
+  stream(): Writable {
+    return new Writable({
+      write: (bytes: Uint8Array, _encoding, done) => {
+        try {
+          this.write(bytes);
+          done();
+        } catch (error) {
+          done(error instanceof Error ? error : new Error(String(error)));
+        }
+      },
+    });
+  }
+
+  /** Gathers a byte, until as many have come together as are worth writing. */
+  writeByte(byte: number): void {
+    this.#gathered[this.#gatheredBytes++] = byte;
+    if (this.#gatheredBytes === WRITE_BYTES) this.flush();
+  }
+
+  /** Writes what was gathered. */
+  flush(): void {
+    const bytes = this.#gathered.subarray(0, this.#gatheredBytes);
+    this.#gatheredBytes = 0;
+    this.write(bytes);
+  }
+
+  /** Throws when that is more than was allowed. */
+  write(bytes: Uint8Array): void {
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.#maxBytes) throw new TooLong();
+    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+/** What was decompressed is longer than was allowed. */
 class TooLong extends Error {}
 
 /** The text that bzip2 made these bytes of; null when it is none, or is longer than `maxBytes`. */

@@ -49,6 +49,8 @@ export interface LogFileOptions {
   readonly shown: ArgumentsShown;
   /** Entries before this Unix time, in seconds, are left out. */
   readonly from: number;
+  /** How many bytes a compressed file may hold. */
+  readonly maxPlainBytes: number;
 }
 
 export class LogFile {
@@ -81,7 +83,7 @@ export class LogFile {
     const directory = await Deno.makeTempDir({ prefix: "neo-log-" });
     try {
       const plain = `${directory}/log`;
-      await decompressFile(path, plain);
+      await decompressFile(path, { to: plain, maxBytes: options.maxPlainBytes });
       // Once open, it needs its name no more.
       return LogFile.#open(path, plain, options);
     } finally {
