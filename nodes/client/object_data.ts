@@ -4,28 +4,17 @@
  */
 
 import { createHash } from "node:crypto";
-import { deflateSync, inflateSync } from "node:zlib";
+import { inflateSync } from "node:zlib";
 import type { StoredData } from "../../gen/packets.ts";
+import { chunkBytes, Compressor } from "../compression/compressor.ts";
 import { MAX_INFLATED_BYTES, MAX_OBJECT_BYTES, MIN_COMPRESS_BYTES } from "./limits.ts";
 import { StorageError } from "./errors.ts";
 
 /** How data are compressed: not at all, or by zlib at a level from 1 to 9 or its default. */
 export type Compression = boolean | number;
 
-/** How many bytes are looked at to tell whether data can be compressed. */
-const SAMPLE_BYTES = 1024;
-/**
- * How many pairs of equal bytes a sample may have to look random, as a share of those in a long row
- * of random bytes; where there are fewer, values are repeated in turn.
- */
-const RANDOM_EVENNESS = { low: 0.8, high: 1.25 } as const;
-const BYTE_VALUES = 256;
-
 /** By how much zlib usually shrinks objects. */
 const USUAL_RATIO = 4;
-/** The pieces that zlib's output is made in, 16 KiB by default: far too much for most objects. */
-const CHUNK_BYTES = { least: 512, most: 64 << 10 } as const;
-
 const NO_BYTES = new Uint8Array(0);
 const CHECKSUM_BYTES = 20;
 
@@ -36,42 +25,17 @@ export const NO_DATA: StoredData = {
   data: NO_BYTES,
 };
 
+/** What compresses data as a client was told to; null for nothing. */
+export function compressorOf(compression: Compression): Compressor | null {
+  if (compression === false) return null;
+  return new Compressor(compression === true ? null : compression);
+}
+
 /** Data as they are sent. Throws a StorageError when no packet could hold them. */
-export function encodeData(data: Uint8Array, compression: Compression): StoredData {
-  if (compression !== false && data.length >= MIN_COMPRESS_BYTES && !looksRandom(data)) {
-    const chunkSize = chunkBytes(data.length);
-    const deflated = compression === true
-      ? deflateSync(data, { chunkSize })
-      : deflateSync(data, { chunkSize, level: Number(compression) });
-    if (deflated.length < data.length) return stored(deflated, true);
-  }
-  return stored(data, false);
-}
-
-/**
- * Whether data look as if zlib could do nothing for them, such as images, or what is compressed or
- * encrypted already: then the bytes of a sample are spread evenly. Deflating them would cost more
- * than all the rest of storing them.
- */
-function looksRandom(data: Uint8Array): boolean {
-  // An odd step does not always hit the same byte of numbers in a row.
-  const step = Math.ceil(data.length / SAMPLE_BYTES) | 1;
-  const counts = new Uint16Array(BYTE_VALUES);
-  let pairs = 0;
-  let sampled = 0;
-  for (let at = 0; at < data.length; at += step) {
-    const byte = data[at] ?? 0;
-    const before = counts[byte] ?? 0;
-    pairs += before;
-    counts[byte] = before + 1;
-    sampled++;
-  }
-  const evenness = pairs / (sampled * (sampled - 1) / 2 / BYTE_VALUES);
-  return evenness > RANDOM_EVENNESS.low && evenness < RANDOM_EVENNESS.high;
-}
-
-function chunkBytes(expectedBytes: number): number {
-  return Math.min(Math.max(expectedBytes, CHUNK_BYTES.least), CHUNK_BYTES.most);
+export function encodeData(data: Uint8Array, compressor: Compressor | null): StoredData {
+  const deflated = data.length < MIN_COMPRESS_BYTES ? null : compressor?.compress(data) ?? null;
+  // The compressor will need its memory for others.
+  return deflated === null ? stored(data, false) : stored(deflated.slice(), true);
 }
 
 function stored(data: Uint8Array, compression: boolean): StoredData {

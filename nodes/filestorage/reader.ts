@@ -26,6 +26,7 @@ import { OidIndex } from "./oid_index.ts";
 import { Positions } from "./positions.ts";
 import { loadSavedIndex } from "./saved_index.ts";
 import { Scanner } from "./scanner.ts";
+import { Transactions } from "./transactions.ts";
 import { Window } from "./window.ts";
 
 /** What is read at once of a single record: mostly all of it. */
@@ -187,7 +188,8 @@ export class FileStorageReader {
       const transaction = scanner.next();
       if (transaction !== null) this.#positions.note(transaction);
       if (transaction === null || transaction.tid >= from) {
-        return new Transactions(scanner, transaction, this.#positions);
+        const read = (record: RecordHeader) => this.data(record);
+        return new Transactions({ scanner, positions: this.#positions, read }, transaction);
       }
       await pause();
     }
@@ -212,40 +214,6 @@ export class FileStorageReader {
 
   close(): void {
     this.#file.close();
-  }
-}
-
-/** Transactions in their order, one at a time. */
-export class Transactions {
-  readonly #scanner: Scanner;
-  readonly #positions: Positions;
-  #current: TransactionHeader | null;
-
-  constructor(scanner: Scanner, current: TransactionHeader | null, positions: Positions) {
-    this.#scanner = scanner;
-    this.#current = current;
-    this.#positions = positions;
-  }
-
-  /** The transaction that is looked at; null behind the last one. */
-  get current(): TransactionHeader | null {
-    return this.#current;
-  }
-
-  advance(): void {
-    this.#current = this.#scanner.next();
-    if (this.#current !== null) this.#positions.note(this.#current);
-  }
-
-  /** The records of the current transaction. */
-  records(): IterableIterator<RecordHeader> {
-    if (this.#current === null) return [].values();
-    return this.#scanner.records(this.#current);
-  }
-
-  /** The data of a record that has its own: valid until the next call. */
-  ownData({ position, length }: RecordHeader): Uint8Array {
-    return this.#scanner.bytes(position + RECORD_HEADER_BYTES, length);
   }
 }
 

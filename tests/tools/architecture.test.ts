@@ -8,7 +8,7 @@ import { ROOT } from "../support/cluster.ts";
  * tool is a test that users run: like all tests it knows everything, and nothing knows it.
  */
 const ROOMS: readonly (readonly string[])[] = [
-  ["nodes/errors.ts"],
+  ["nodes/errors.ts", "nodes/compression"],
   ["nodes/host"],
   ["nodes/codec"],
   ["nodes/pickle"],

@@ -2,11 +2,8 @@
 
 import { type Tid, ZERO_TID } from "../../mod.ts";
 import { STATUS } from "../../nodes/filestorage/format.ts";
-import {
-  FileStorageReader,
-  type Pause,
-  type Transactions,
-} from "../../nodes/filestorage/reader.ts";
+import { FileStorageReader, type Pause } from "../../nodes/filestorage/reader.ts";
+import type { Transactions } from "../../nodes/filestorage/transactions.ts";
 import type { LogSink } from "../../nodes/host/host.ts";
 import { fileSystem } from "../../nodes/host/random_file.ts";
 import type { NewRecord, Origin, Transferred } from "./transaction.ts";
@@ -68,7 +65,7 @@ export class FileOrigin implements Origin, Disposable {
 
   async *#records(transactions: Transactions): AsyncGenerator<NewRecord, void, void> {
     for (const record of transactions.records()) {
-      const data = this.#reader.data(record);
+      const data = transactions.data(record);
       yield { oid: record.oid, data, dataTid: this.#reader.dataTid(record) };
     }
   }

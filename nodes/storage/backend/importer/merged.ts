@@ -5,7 +5,8 @@
 
 import { type Oid, type Tid, tid as asTid } from "../../../codec/ids.ts";
 import { type RecordHeader, STATUS } from "../../../filestorage/format.ts";
-import type { Pause, Transactions } from "../../../filestorage/reader.ts";
+import type { Pause } from "../../../filestorage/reader.ts";
+import type { Transactions } from "../../../filestorage/transactions.ts";
 import type { TransactionMetadata } from "../backend.ts";
 import type { Source } from "./source.ts";
 
@@ -80,6 +81,14 @@ export class Merged {
       }
     }
     return records;
+  }
+
+  /** The data of one of its records, as they are in the whole; null for a deletion. */
+  data({ source, record }: SourceRecord): Uint8Array | null {
+    const cursor = this.#current.find((each) => each.source === source);
+    if (cursor === undefined) throw new RangeError("the record is of another transaction");
+    const data = cursor.transactions.data(record);
+    return data === null ? null : source.moved(data, record);
   }
 
   /** What the current transaction says of itself. */

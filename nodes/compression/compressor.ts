@@ -1,0 +1,69 @@
+/**
+ * Compresses data into streams that any zlib inflates: small data in a way of its own, and the
+ * others by zlib. What looks as if it could not get smaller is not tried.
+ */
+
+import { deflateSync } from "node:zlib";
+import { MAX_SMALL_BYTES, SmallDeflater } from "./small.ts";
+
+/** How many bytes are looked at to tell whether data can be compressed. */
+const SAMPLE_BYTES = 1024;
+/**
+ * How many pairs of equal bytes a sample may have to look random, as a share of those in a long row
+ * of random bytes; where there are fewer, values are repeated in turn.
+ */
+const RANDOM_EVENNESS = { low: 0.8, high: 1.25 } as const;
+const BYTE_VALUES = 256;
+/** The pieces that zlib's output is made in, 16 KiB by default: far too much for most objects. */
+const CHUNK_BYTES = { least: 512, most: 64 << 10 } as const;
+
+export class Compressor {
+  readonly #level: number | null;
+  readonly #small: SmallDeflater | null;
+
+  /** @param level zlib's level from 1 to 9; null for what is usual, and fast for small data */
+  constructor(level: number | null) {
+    this.#level = level;
+    this.#small = level === null ? new SmallDeflater() : null;
+  }
+
+  /**
+   * What data become by compression, in bytes that are valid until the next call; null where they
+   * would not get smaller.
+   */
+  compress(data: Uint8Array): Uint8Array | null {
+    if (looksRandom(data)) return null;
+    if (this.#small !== null && data.length <= MAX_SMALL_BYTES) return this.#small.deflate(data);
+    const chunkSize = chunkBytes(data.length);
+    const level = this.#level;
+    const deflated = deflateSync(data, level === null ? { chunkSize } : { chunkSize, level });
+    return deflated.length < data.length ? deflated : null;
+  }
+}
+
+/** A size for the pieces that zlib makes its output in. */
+export function chunkBytes(expectedBytes: number): number {
+  return Math.min(Math.max(expectedBytes, CHUNK_BYTES.least), CHUNK_BYTES.most);
+}
+
+/**
+ * Whether data look as if zlib could do nothing for them, such as images, or what is compressed or
+ * encrypted already: then the bytes of a sample are spread evenly. Deflating them would cost more
+ * than all the rest of storing them.
+ */
+function looksRandom(data: Uint8Array): boolean {
+  // An odd step does not always hit the same byte of numbers in a row.
+  const step = Math.ceil(data.length / SAMPLE_BYTES) | 1;
+  const counts = new Uint16Array(BYTE_VALUES);
+  let pairs = 0;
+  let sampled = 0;
+  for (let at = 0; at < data.length; at += step) {
+    const byte = data[at] ?? 0;
+    const before = counts[byte] ?? 0;
+    pairs += before;
+    counts[byte] = before + 1;
+    sampled++;
+  }
+  const evenness = pairs / (sampled * (sampled - 1) / 2 / BYTE_VALUES);
+  return evenness > RANDOM_EVENNESS.low && evenness < RANDOM_EVENNESS.high;
+}
