@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { ROOT } from "../support/cluster.ts";
+import { inDirectory } from "../support/directory.ts";
 import { freePorts } from "../support/ports.ts";
 import { Child, run } from "../support/process.ts";
 
@@ -34,15 +35,6 @@ function testWith(program: string, name: string, test: (directory: string) => Pr
     if (Deno.env.get("CI") === "true") throw new Error(`${program} has to be there under CI`);
   }
   Deno.test({ name, ignore: !isThere, fn: () => inDirectory(test) });
-}
-
-async function inDirectory(test: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "neo-deploy-" });
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
 }
 
 /** Writes the command that contrib's files expect to be installed. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { Cluster, ours, ROOT } from "../support/cluster.ts";
+import { inDirectory } from "../support/directory.ts";
 import { freePorts } from "../support/ports.ts";
 import { Child, run } from "../support/process.ts";
 
@@ -42,15 +43,6 @@ async function waitForIgnored(pid: number): Promise<void> {
     ignoredMs = isIgnored ? ignoredMs + LOOK_MS : 0;
     assert.ok(performance.now() - start < WAIT_MS, status);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-  }
-}
-
-async function inDirectory(test: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "neo-logs-" });
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
   }
 }
 

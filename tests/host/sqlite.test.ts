@@ -3,18 +3,10 @@ import { DatabaseSync } from "node:sqlite";
 import { DatabaseError } from "../../nodes/errors.ts";
 import { GroupFlush } from "../../nodes/host/group_flush.ts";
 import { openSqlite } from "../../nodes/host/sqlite.ts";
+import { inDirectory } from "../support/directory.ts";
 import { Child } from "../support/process.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-
-async function inDirectory(test: (directory: string) => Promise<void> | void): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "neo_sqlite_" });
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 function files(directory: string): string[] {
   return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();

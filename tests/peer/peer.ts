@@ -6,6 +6,8 @@
 import { type Maker, ours as ourMaker, ROOT } from "../support/cluster.ts";
 import { run } from "../support/process.ts";
 
+export { inDirectory } from "../support/directory.ts";
+
 /** Making the environment compiles a few extensions. */
 const SETUP_MS = 15 * 60_000;
 
@@ -70,16 +72,5 @@ export function peerGroup(
   }
   for (const [name, fn] of Object.entries(tests)) {
     Deno.test({ name: `${group}: ${name}`, ignore: "missing" in environment, fn });
-  }
-}
-
-/** Runs `body` in a directory of its own that is removed afterwards, or kept with NEO_PEER_KEEP. */
-export async function inDirectory(body: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "neo-peer-" });
-  try {
-    await body(directory);
-  } finally {
-    if (Deno.env.get("NEO_PEER_KEEP")) console.error(`kept ${directory}`);
-    else await Deno.remove(directory, { recursive: true });
   }
 }

@@ -9,7 +9,8 @@ import { DatabaseSync } from "node:sqlite";
 import BZip2 from "bzip2-wasm";
 import * as p from "../../gen/packets.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
-import { inDirectory, shown, TestLog } from "./log_support.ts";
+import { inDirectory } from "../support/directory.ts";
+import { shown, TestLog } from "./log_support.ts";
 
 const bzip2 = new BZip2();
 await bzip2.init();

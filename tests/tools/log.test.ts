@@ -11,7 +11,8 @@ import { runLog } from "../../tools/commands/log.ts";
 import { LogFile } from "../../tools/log/log_file.ts";
 import { LogPrinter } from "../../tools/log/print.ts";
 import { UsageError } from "../../tools/options.ts";
-import { inDirectory, OPTIONS, PLAIN, shown, START_S, TestLog } from "./log_support.ts";
+import { inDirectory } from "../support/directory.ts";
+import { OPTIONS, PLAIN, shown, START_S, TestLog } from "./log_support.ts";
 
 Deno.test("messages of several files come in the order of time, each line with its prefix", () =>
   inDirectory(async (directory) => {

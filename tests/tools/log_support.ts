@@ -44,16 +44,6 @@ export class TestLog implements Disposable {
   }
 }
 
-/** Runs a test with a directory of its own. */
-export async function inDirectory(test: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "neo-log-test-" });
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
 export const PLAIN: PrintOptions = { dateFormat: "%s", naming: "nid", nodeColumn: true, nodes: [] };
 
 export const OPTIONS: LogFileOptions = { shown: "none", from: 0, maxPlainBytes: 1 << 30 };
