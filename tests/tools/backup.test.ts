@@ -3,26 +3,16 @@
 import assert from "node:assert/strict";
 import { MAX_TID, type Oid, oid, type Tid, tid } from "../../mod.ts";
 import { FileError } from "../../nodes/errors.ts";
-import { fileName, readSeries } from "../../tools/backup/series.ts";
+import { beginNext, fileName, readSeries } from "../../tools/backup/series.ts";
 import { SeriesOrigin } from "../../tools/backup/series_origin.ts";
 import { BackupWriter } from "../../tools/backup/writer.ts";
 import { parseTid } from "../../tools/transfer/range.ts";
 import type { NewRecord } from "../../tools/transfer/transaction.ts";
+import { inDirectory } from "../support/directory.ts";
 
 const t = (value: number): Tid => tid(BigInt(value));
 const o = (value: number): Oid => oid(BigInt(value));
 const text = (value: string) => new TextEncoder().encode(value);
-
-function inDirectory(body: (directory: string) => Promise<void>): () => Promise<void> {
-  return async () => {
-    const directory = await Deno.makeTempDir();
-    try {
-      await body(directory);
-    } finally {
-      await Deno.remove(directory, { recursive: true });
-    }
-  };
-}
 
 async function* records(tid: number): AsyncGenerator<NewRecord, void, void> {
   yield { oid: o(1), data: text(`data of ${tid}`), dataTid: null };
@@ -40,7 +30,8 @@ async function write(
   const [from, to] = [t(range.from), t(range.to)];
   const previous = readSeries(directory).at(-1)?.digest ?? null;
   const path = `${directory}/${fileName({ from, to })}`;
-  using writer = new BackupWriter(path, { cluster, from, to, previous });
+  using next = beginNext(directory);
+  const writer = new BackupWriter(next, { cluster, from, to, previous });
   for (const tid of tids) {
     const [user, description, extension] = [text("me"), text(`transaction ${tid}`), text("")];
     await writer.write({
@@ -48,7 +39,7 @@ async function write(
       records: records(tid),
     });
   }
-  writer.finish();
+  writer.finish(path);
   return path;
 }
 
@@ -73,8 +64,7 @@ async function expected(...tids: number[]): Promise<unknown[]> {
   }));
 }
 
-Deno.test(
-  "what was backed up in several runs comes back, up to any tid",
+Deno.test("what was backed up in several runs comes back, up to any tid", () =>
   inDirectory(async (directory) => {
     await write(directory, { from: 0, to: 20 }, { tids: [10, 15, 20] });
     await write(directory, { from: 21, to: 30 });
@@ -84,11 +74,9 @@ Deno.test(
     assert.deepEqual(await read(directory, t(29)), await expected(10, 15, 20));
     assert.deepEqual(await read(directory, MAX_TID), await expected(10, 15, 20, 30, 31));
     assert.deepEqual(await read(directory, t(1)), []);
-  }),
-);
+  }));
 
-Deno.test(
-  "no changed byte and no missing one goes unnoticed",
+Deno.test("no changed byte and no missing one goes unnoticed", () =>
   inDirectory(async (directory) => {
     const path = await write(directory, { from: 0, to: 20 }, { tids: [10, 20] });
     const sound = Deno.readFileSync(path);
@@ -106,11 +94,9 @@ Deno.test(
     await assert.rejects(read(directory), FileError);
     Deno.writeFileSync(path, sound);
     assert.deepEqual(await read(directory), await expected(10, 20));
-  }),
-);
+  }));
 
-Deno.test(
-  "no file of a series may be missing, renamed or another one",
+Deno.test("no file of a series may be missing, renamed or another one", () =>
   inDirectory(async (directory) => {
     const first = await write(directory, { from: 0, to: 20 });
     const second = await write(directory, { from: 21, to: 30 });
@@ -129,24 +115,32 @@ Deno.test(
     const other = await Deno.makeTempDir({ dir: directory });
     await Deno.rename(await write(other, { from: 0, to: 20 }, { tids: [19, 20] }), first);
     assert.throws(() => readSeries(directory), /was written after another file/);
-  }),
-);
+  }));
 
-Deno.test(
-  "a file has its name only when it is whole",
+Deno.test("a directory is added to by one process at a time, whatever a killed one left", () =>
   inDirectory(async (directory) => {
-    const range = { from: t(0), to: t(20) };
-    const path = `${directory}/${fileName(range)}`;
+    Deno.writeTextFileSync(`${directory}/next.neobackup.part`, "left behind");
     {
-      using _ = new BackupWriter(path, { cluster: "test", ...range, previous: null });
-      assert.equal([...Deno.readDirSync(directory)].length, 1);
+      using _ = beginNext(directory);
       assert.deepEqual(readSeries(directory), []);
+      await assert.rejects(write(directory, { from: 0, to: 20 }), /another process is writing/);
     }
     assert.equal([...Deno.readDirSync(directory)].length, 0);
     await write(directory, { from: 0, to: 20 });
-    await assert.rejects(write(directory, { from: 0, to: 20 }), /there is a file/);
-  }),
-);
+    assert.equal([...Deno.readDirSync(directory)].length, 1);
+    assert.equal(readSeries(directory).length, 1);
+  }));
+
+Deno.test("a directory that can't be made is refused with its name", () =>
+  inDirectory((directory) => {
+    Deno.writeTextFileSync(`${directory}/file`, "");
+    for (const path of [`${directory}/file`, `${directory}/file/below`]) {
+      assert.throws(() => beginNext(path), (error) => {
+        assert.ok(error instanceof FileError && error.message.includes(path), String(error));
+        return true;
+      });
+    }
+  }));
 
 Deno.test("tids are hex digits or times", () => {
   assert.equal(parseTid("00000000000000ff", "--to"), 255n);

@@ -6,6 +6,7 @@
 import { hexId, type Tid } from "../../mod.ts";
 import { FileError } from "../../nodes/errors.ts";
 import { messageOf } from "../files.ts";
+import { PendingFile } from "../transfer/pending_file.ts";
 import type { Header } from "./format.ts";
 import { BackupReader } from "./reader.ts";
 
@@ -14,6 +15,20 @@ const NAME = /^[0-9a-f]{16}-[0-9a-f]{16}\.neobackup$/;
 /** The name of the file of a range of tids. */
 export function fileName({ from, to }: { readonly from: Tid; readonly to: Tid }): string {
   return `${hexId(from)}-${hexId(to)}.neobackup`;
+}
+
+/**
+ * The one file of a directory, made if need be, that is not whole yet. It is begun before the
+ * series is read: what another process adds meanwhile would make it follow the wrong file. Throws a
+ * FileError.
+ */
+export function beginNext(directory: string): PendingFile {
+  try {
+    Deno.mkdirSync(directory, { recursive: true });
+  } catch (cause) {
+    throw new FileError(`cannot make the directory ${directory}: ${messageOf(cause)}`, { cause });
+  }
+  return new PendingFile(`${directory}/next.neobackup.part`);
 }
 
 /** One file, as it is known from its beginning and its end. */

@@ -17,17 +17,17 @@ import {
   TRANSACTION_BYTES,
 } from "./format.ts";
 
-export class BackupWriter implements Target, Disposable {
+export class BackupWriter implements Target {
   readonly #file: PendingFile;
   readonly #output: Output;
   readonly #hash = createHash("sha256");
   #transactions = 0;
   #records = 0;
 
-  /** Throws a FileError when there is a file of that name. */
-  constructor(path: string, { cluster, from, to, previous }: Header) {
-    this.#file = new PendingFile(path);
-    this.#output = new Output(this.#file.file, 0);
+  /** Writes to a file that whoever made it removes, if it is not to be finished. */
+  constructor(file: PendingFile, { cluster, from, to, previous }: Header) {
+    this.#file = file;
+    this.#output = new Output(file.file, 0);
     const header = { cluster, from: hexId(from), to: hexId(to), previous };
     this.#append(MAGIC);
     this.#frame(FRAME.header, [new TextEncoder().encode(JSON.stringify(header))]);
@@ -71,7 +71,7 @@ export class BackupWriter implements Target, Disposable {
   }
 
   /** Writes the end, and gives the file its name. Throws a FileError. */
-  finish(): void {
+  finish(path: string): void {
     const counts = new Uint8Array(COUNTS_BYTES);
     viewOf(counts).setBigUint64(0, BigInt(this.#transactions));
     viewOf(counts).setBigUint64(8, BigInt(this.#records));
@@ -81,11 +81,6 @@ export class BackupWriter implements Target, Disposable {
     viewOf(head).setUint32(1, counts.length + digest.length);
     for (const part of [head, digest, counts]) this.#output.append(part);
     this.#output.write();
-    this.#file.finish();
-  }
-
-  /** Removes the file, unless it was finished. */
-  [Symbol.dispose](): void {
-    this.#file[Symbol.dispose]();
+    this.#file.finish(path);
   }
 }

@@ -4,7 +4,7 @@ import { type Client, hexId, type Tid, tid, ZERO_TID } from "../../mod.ts";
 import { parseClusterUrl } from "../../nodes/client/url.ts";
 import { NotFoundError } from "../../nodes/client/errors.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
-import { fileName, readSeries, type SeriesFile } from "../backup/series.ts";
+import { beginNext, fileName, readSeries, type SeriesFile } from "../backup/series.ts";
 import { BackupWriter } from "../backup/writer.ts";
 import { expandHome, readFile } from "../files.ts";
 import { interruptible } from "../interrupt.ts";
@@ -47,7 +47,7 @@ async function backUp(
   values: OptionValues,
   signal: AbortSignal,
 ): Promise<void> {
-  Deno.mkdirSync(directory, { recursive: true });
+  using next = beginNext(directory);
   const last = readSeries(directory).at(-1) ?? null;
   const { cluster } = parseClusterUrl(url);
   const quiet = values.flag("quiet");
@@ -61,10 +61,10 @@ async function backUp(
   }
   const path = `${directory}/${fileName({ from, to })}`;
   const header = { cluster, from, to, previous: last?.digest ?? null };
-  using writer = new BackupWriter(path, header);
+  const writer = new BackupWriter(next, header);
   const origin = new ClusterOrigin(client, { from, to }, signal);
   const summary = await transfer(origin, writer, { signal, quiet });
-  writer.finish();
+  writer.finish(path);
   if (!quiet) console.log(`${path}: ${summaryText(summary)}`);
 }
 

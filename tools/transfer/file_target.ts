@@ -5,15 +5,18 @@
 
 import { FileStorageWriter } from "../../nodes/filestorage/writer.ts";
 import type { Target, Transferred } from "./transaction.ts";
-import { PendingFile } from "./pending_file.ts";
+import { PendingFile, refuseTaken } from "./pending_file.ts";
 
 export class FileTarget implements Target, Disposable {
+  readonly #path: string;
   readonly #file: PendingFile;
   readonly #writer: FileStorageWriter;
 
-  /** Throws a FileError when there is a file of that name. */
+  /** Throws a FileError when there is a file of that name, or another process makes it. */
   constructor(path: string) {
-    this.#file = new PendingFile(path);
+    refuseTaken(path);
+    this.#path = path;
+    this.#file = new PendingFile(`${path}.part`);
     this.#writer = new FileStorageWriter({ file: this.#file.file });
   }
 
@@ -31,7 +34,7 @@ export class FileTarget implements Target, Disposable {
   /** Gives the file its name. Throws a FileError. */
   finish(): void {
     this.#writer.flush();
-    this.#file.finish();
+    this.#file.finish(this.#path);
   }
 
   /** Removes the file, unless it was finished. */
