@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import {
   AddObject,
   AddTransaction,
+  AskRecovery,
   NotifyClusterInformation,
   Replicate,
   StartOperation,
@@ -199,4 +200,51 @@ Deno.test("what comes from upstream ends when the backup is to end", async () =>
     assert.deepEqual(await stage.notices.next(), { is: "replicated", offset: 1, tid: t(40) });
     assert.deepEqual(upstream.links.all(), []);
   });
+});
+
+Deno.test("nothing is skipped in a cell that is outdated before all cells have something", async () => {
+  await using stage = await Stage.operating({ partitions: 2 });
+  using upstream = await StoragePeer.listen(stage.host, null, { partitions: 2 });
+  stage.master.notify(StartOperation, { backup: true });
+  order(stage, 50, [[0, upstream]]);
+  const link = await upstream.links.next();
+  const asked = await link.transactions.next();
+  send(asked, AddTransaction, transaction(40));
+  asked.answer.give({ packTid: null, nextTid: null, tids: [] });
+  const objects = await link.objects.next();
+  send(objects, AddObject, revision(2, 10, "one"));
+  objects.answer.give({ packTid: null, nextTid: t(20), nextOid: o(0), objects: new Map() });
+  await link.objects.next();
+  stage.change({ offset: 0, state: "OUT_OF_DATE" });
+  await stage.settled();
+  // The other one has nothing, so that nothing is known to be complete on this node.
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM pt ORDER BY partition"), [
+    { tid: 0n },
+    { tid: -1n },
+  ]);
+});
+
+Deno.test("a cell that became readable unheard of counts as far as it was replicated", async () => {
+  await using stage = await Stage.operating({ partitions: 2 });
+  const client = await stage.client(C2);
+  await stage.commit(client, t(10), [{ oid: o(1), data: "old" }]);
+  stage.master.notify(StartOperation, { backup: true });
+  order(stage, 90, [[0, null], [1, null]]);
+  stage.unfinished = { maxTid: t(50), ttids: [] };
+  using source = await StoragePeer.listen(stage.host, S2, { partitions: 2 });
+  stage.tellNodes(source.information);
+  stage.change({ offset: 0, state: "OUT_OF_DATE" });
+  assert.deepEqual(await stage.notices.next(), { is: "unfinished", offsets: [0] });
+  order(stage, 50, [[0, source]], "");
+  await nothing(await source.links.next());
+  assert.deepEqual(await stage.notices.next(), { is: "replicated", offset: 0, tid: t(50) });
+  assert.equal(await backupTid(stage), 90);
+  await stage.stop();
+  await stage.start();
+  await stage.next();
+  // The master has told all others that the cell can be read.
+  stage.ptid += 1;
+  stage.sendTable();
+  await stage.settled();
+  assert.equal((await stage.master.ask(AskRecovery, {})).backupTid, t(50));
 });

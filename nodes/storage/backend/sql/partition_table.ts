@@ -127,7 +127,8 @@ export class SqlPartitionTable implements StoredTable {
     if (stored !== undefined && stored >= 0n) return stored;
     if (stored === undefined || stored <= CORRUPTED) return 0n;
     const { backupTid } = this.#settings;
-    if (backupTid !== null && backupTid !== ZERO_TID) return backupTid;
+    // Behind the last row of a backup's cell, there are holes.
+    if (backupTid !== null) return backupTid;
     return (yield* got(this.#lastIds.tidOfPartition(offset))) ?? ZERO_TID;
   }
 }
