@@ -27,6 +27,9 @@ export class DatabaseLostError extends DatabaseError {}
 /** A file that cannot be read or written, or does not hold what it should. */
 export class FileError extends NeoError {}
 
+/** A thread of this process that could not do what it was asked for. */
+export class ThreadError extends NeoError {}
+
 /** Bytes that are no packet of the protocol; costs their sender the connection. */
 export class MalformedPacketError extends NeoError {
   constructor(readonly packet: string, readonly field: string, reason: string) {

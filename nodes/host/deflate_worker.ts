@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import { Compressor } from "../compression/compressor.ts";
-import type { DeflateAnswer, DeflateRequest } from "./deflater.ts";
+import type { DeflateAnswer, DeflateFailure, DeflateRequest } from "./deflater.ts";
 
 /** Smaller objects gain next to nothing. */
 const MIN_COMPRESS_BYTES = 64;
@@ -41,10 +41,15 @@ function deflateAll(request: DeflateRequest, compressor: Compressor): DeflateAns
 function work(port: NonNullable<typeof parentPort>): void {
   let compressor: Compressor | null = null;
   port.on("message", (request: DeflateRequest) => {
-    compressor ??= new Compressor(request.level);
-    const answer = deflateAll(request, compressor);
-    const { bytes, lengths, compressed, checksums } = answer;
-    port.postMessage(answer, [bytes, lengths, compressed, checksums]);
+    try {
+      compressor ??= new Compressor(request.level);
+      const answer = deflateAll(request, compressor);
+      const { bytes, lengths, compressed, checksums } = answer;
+      port.postMessage(answer, [bytes, lengths, compressed, checksums]);
+    } catch (error) {
+      const failure = error instanceof Error ? error.message : String(error);
+      port.postMessage({ failure } satisfies DeflateFailure);
+    }
   });
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { Worker } from "node:worker_threads";
+import { ThreadError } from "../errors.ts";
 import type { Deflated, Deflater } from "./host.ts";
 
 /**
@@ -27,26 +28,33 @@ export interface DeflateAnswer {
   readonly checksums: ArrayBuffer;
 }
 
+/** The answer where something went wrong: an error would be printed by the runtime on its way. */
+export interface DeflateFailure {
+  readonly failure: string;
+}
+
 const CHECKSUM_BYTES = 20;
 
 /** Starts a thread, which ends when it is closed. */
 export function startDeflater(level: number | null): Deflater {
   const worker = new Worker(new URL("./deflate_worker.ts", import.meta.url));
   const waiting: PromiseWithResolvers<DeflateAnswer>[] = [];
-  // A thread that has failed is gone, and answers nothing any more.
-  let failure: { readonly cause: unknown } | null = null;
-  worker.on("message", (answer: DeflateAnswer) => {
-    waiting.shift()?.resolve(answer);
+  // A thread that has ended with an error answers nothing any more.
+  let end: ThreadError | null = null;
+  worker.on("message", (answer: DeflateAnswer | DeflateFailure) => {
+    const asked = waiting.shift();
+    if ("failure" in answer) asked?.reject(failed(answer.failure));
+    else asked?.resolve(answer);
     if (waiting.length === 0) worker.unref();
   });
   worker.on("error", (error) => {
-    failure = { cause: error };
-    for (const { reject } of waiting.splice(0)) reject(error);
+    end = failed(error.message, error);
+    for (const { reject } of waiting.splice(0)) reject(end);
   });
   worker.unref();
   return {
     async deflate(data) {
-      if (failure !== null) throw failure.cause;
+      if (end !== null) throw end;
       const request = requestOf(data, level);
       const answer = Promise.withResolvers<DeflateAnswer>();
       waiting.push(answer);
@@ -57,6 +65,10 @@ export function startDeflater(level: number | null): Deflater {
     },
     close: () => void worker.terminate(),
   };
+}
+
+function failed(reason: string, cause?: unknown): ThreadError {
+  return new ThreadError(`the thread that compresses has failed: ${reason}`, { cause });
 }
 
 function requestOf(data: readonly Uint8Array[], level: number | null): DeflateRequest {

@@ -234,7 +234,10 @@ export interface Deflated {
 
 /** Compresses in another thread. */
 export interface Deflater {
-  /** Compresses what gets smaller by it, in the order of the calls. */
+  /**
+   * Compresses what gets smaller by it, in the order of the calls. Rejects with a ThreadError where
+   * the thread has failed.
+   */
   deflate(data: readonly Uint8Array[]): Promise<Deflated[]>;
   /** Ends the thread. What is under way never comes. */
   close(): void;

@@ -5,7 +5,7 @@
  */
 
 import { hexId } from "../../../codec/ids.ts";
-import { FileError } from "../../../errors.ts";
+import { FileError, ThreadError } from "../../../errors.ts";
 import type { NodeHost } from "../../../host/host.ts";
 import { Refusal } from "../../../wire/refusal.ts";
 import type { AddedObject, Backend, BackgroundWork, Slices } from "../backend.ts";
@@ -57,7 +57,7 @@ export class Import implements BackgroundWork {
     } catch (error) {
       // Nothing is lost: what is not imported goes on being served from where it is.
       if (this.#isClosed) return;
-      if (!(error instanceof FileError || error instanceof Refusal)) throw error;
+      if (!isExpected(error)) throw error;
       host.log.log("ERROR", "importer", `the import has stopped: ${error.message}`);
     }
   }
@@ -136,4 +136,9 @@ export class Import implements BackgroundWork {
       (isThere) => replica.addObject(isThere ? object : { ...object, valueTid: null }),
     );
   }
+}
+
+/** Whether an error leaves the sources and the database as they were, so that they go on serving. */
+function isExpected(error: unknown): error is Error {
+  return error instanceof FileError || error instanceof Refusal || error instanceof ThreadError;
 }
