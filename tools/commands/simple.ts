@@ -4,11 +4,13 @@
  * neither starts operation nor stops in order: whoever calls it does what he tests.
  */
 
-import { addressText } from "../../nodes/cluster/addresses.ts";
+import { addressText, parseAddress } from "../../nodes/cluster/addresses.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
+import { createClientHost } from "../../nodes/host/client.ts";
 import type { LogSink } from "../../nodes/host/host.ts";
 import { Child } from "../cluster/child.ts";
 import { freePorts, randomNumbers } from "../cluster/free_ports.ts";
+import { untilStage } from "../cluster/watch.ts";
 import { expandHome, messageOf, readFile } from "../files.ts";
 import { stderrLog } from "../log.ts";
 import { type CommandSpec, type OptionValues, parseCommandLine } from "../options.ts";
@@ -150,12 +152,26 @@ class SimpleCluster {
       const bind = addressText({ host, port: 0 });
       this.#start(`storage_${number}`, ["storage", ...common, "--bind", bind, ...database]);
     }
-    this.#info(`Cluster running ... (neo ctl -a ${admin} start)`);
     const ended = this.#children.map(async (child) => ({ child, status: await child.ended }));
-    const first = await Promise.race([interrupted, firstFailure(ended)]);
+    const outcome = Promise.race([interrupted, firstFailure(ended)]);
+    const abort = new AbortController();
+    const told = this.#tell(admin ?? "", abort.signal);
+    // It ends with the nodes or the user, whether everything was told by then or not.
+    const first = await Promise.race([outcome, told.then(() => outcome)]);
+    abort.abort();
     if (first === null) return 0;
     const reason = first.child.lines.at(-1) ?? `exit status ${first.status}`;
     throw new ConfigurationError(`${first.child.name} has ended: ${reason}`);
+  }
+
+  /** Tells what the cluster has come to. */
+  async #tell(admin: string, signal: AbortSignal): Promise<void> {
+    const host = createClientHost({ log: stderrLog("CRITICAL") });
+    const watch = { host, admin: parseAddress(admin, 0), signal };
+    await untilStage("waiting", watch);
+    this.#info(`Nodes started ... (neo ctl -a ${admin} start)`);
+    await untilStage("running", watch);
+    this.#info("Cluster running ...");
   }
 
   /** Ends all nodes at once. */
