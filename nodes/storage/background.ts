@@ -77,8 +77,16 @@ export interface Stint {
   rest(signal: AbortSignal): Promise<void>;
 }
 
+/** Work in slices: what the worker has to know of the others. */
+export interface Turns {
+  /** Whether others have to get their turn before the work goes on. */
+  readonly isDue: boolean;
+  /** Lets others work. What the work relies on has to be looked at again afterwards. */
+  pause(): Promise<void>;
+}
+
 /** One task in the background. */
-export class Task {
+export class Task implements Turns {
   readonly #host: ClientHost;
   readonly #turn: () => Promise<void>;
   #start: number;

@@ -61,6 +61,7 @@ export class Operation implements MasterToStorageOperation {
       host,
       backend,
       assignment,
+      task: () => this.#background.task(),
       news: {
         deadlock: (ttid, lockingTid) => master.notify(NotifyDeadlock, { ttid, lockingTid }),
         replicationDone: (offset, tid) => master.notify(NotifyReplicationDone, { offset, tid }),

@@ -10,6 +10,7 @@ import type { NodeHost } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { Assignment } from "../../nodes/storage/assignment.ts";
 import type { Backend } from "../../nodes/storage/backend/backend.ts";
+import { Background, type Turns } from "../../nodes/storage/background.ts";
 import { openSqlite } from "../../nodes/storage/backend/sqlite/backend.ts";
 import { storeObject } from "../../nodes/storage/transactions/stores.ts";
 import {
@@ -17,6 +18,7 @@ import {
   Transactions,
 } from "../../nodes/storage/transactions/transactions.ts";
 import { encodeText } from "../../nodes/wire/text.ts";
+import { SqliteFile } from "./databases.ts";
 import { C1, S1, sha1 } from "./support.ts";
 
 /** What was said to the master. */
@@ -24,15 +26,22 @@ export type News =
   | { readonly is: "deadlock"; readonly ttid: Tid; readonly lockingTid: Tid }
   | { readonly is: "replicated"; readonly offset: number; readonly tid: Tid };
 
+export interface LedgerOptions {
+  readonly partitions: number;
+  /** Whether the database answers later, as a server does. */
+  readonly later: boolean;
+  /** Begins work in slices: as in a node, where absent. */
+  task?(): Turns;
+}
+
 export class Ledger implements AsyncDisposable {
   readonly news: News[] = [];
   readonly context: TransactionContext;
   readonly #backend: Backend;
   readonly #directory: string;
 
-  /** @param options.later whether the database answers later, as a server does */
   static async open(
-    options: { readonly partitions: number; readonly later: boolean },
+    options: LedgerOptions,
   ): Promise<Ledger> {
     const host = createNodeHost({ log: { log: () => {} } });
     const directory = Deno.makeTempDirSync();
@@ -53,7 +62,7 @@ export class Ledger implements AsyncDisposable {
       readonly directory: string;
       readonly backend: Backend;
     },
-    options: { readonly partitions: number; readonly later: boolean },
+    options: LedgerOptions,
   ) {
     this.#directory = directory;
     this.#backend = opened;
@@ -69,16 +78,23 @@ export class Ledger implements AsyncDisposable {
       })),
     );
     const backend = options.later ? answeringLater(this.#backend) : this.#backend;
+    const background = new Background(host);
     const transactions = new Transactions({
       host,
       backend,
       assignment,
+      task: options.task ?? (() => background.task()),
       news: {
         deadlock: (ttid, lockingTid) => this.news.push({ is: "deadlock", ttid, lockingTid }),
         replicationDone: (offset, tid) => this.news.push({ is: "replicated", offset, tid }),
       },
     });
     this.context = { backend, assignment, transactions };
+  }
+
+  /** The database, as somebody else sees it. */
+  get database(): SqliteFile {
+    return new SqliteFile(`${this.#directory}/storage.sqlite`);
   }
 
   get transactions(): Transactions {

@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { openSqlite } from "../../nodes/storage/backend/sqlite/backend.ts";
 import { S1, t } from "./values.ts";
+import { workedMs } from "./worked.ts";
 
 /** A row of `obj`; ids and tids as numbers. */
 interface Revision {
@@ -161,12 +162,6 @@ Deno.test("whatever the steps, a pack leaves what the rule says", async () => {
     { numRuns: 40 },
   );
 });
-
-/** How long this thread has worked so far: waiting for the processor or the disk is not counted. */
-function workedMs(): number {
-  const [nanoseconds] = Deno.readTextFileSync("/proc/thread-self/schedstat").split(" ");
-  return Number(nanoseconds) / 1e6;
-}
 
 const SHAPES = {
   "of many objects": { objects: 5000, revisions: 10 },

@@ -151,26 +151,46 @@ export interface DataTable {
   discard(ids: readonly DataId[]): void;
 }
 
+/** A transaction that is to be a committed one. */
+export interface Unlock {
+  readonly ttid: Tid;
+  readonly tid: Tid;
+  readonly hasMetadata: boolean;
+  readonly hasObjects: boolean;
+}
+
+/** A transaction's way from locked to committed, a part of its objects at a time. */
+export interface Unlocking {
+  /** Moves some of the objects that are left. Returns whether there may be more. */
+  some(): Eventual<boolean>;
+  /** Does at once what is left. */
+  finish(): void;
+}
+
 /** Transactions between vote and commit. */
 export interface PendingTable {
   /**
-   * Writes all that a transaction stores, and its metadata where this node has them. Undos get the
-   * data of the revision they go back to, and hold them.
+   * Writes what a transaction stores, at once or in parts, and its metadata where this node has
+   * them. Undos get the data of the revision they go back to, and hold them.
    */
   vote(options: {
     readonly ttid: Tid;
+    /** All that it stores. */
     readonly stores: ReadonlyMap<Oid, PendingStore>;
+    /** What of it is written now; all where absent. */
+    readonly part?: ReadonlyMap<Oid, PendingStore>;
     readonly metadata: TransactionMetadata | null;
   }): void;
   /** Gives a voted transaction its final tid. */
   lock(transaction: { readonly ttid: Tid; readonly tid: Tid }): void;
   /** Makes a transaction that was locked a committed one. The data stay held. */
-  unlock(transaction: {
-    readonly ttid: Tid;
-    readonly tid: Tid;
-    readonly hasMetadata: boolean;
-    readonly hasObjects: boolean;
-  }): void;
+  unlock(unlock: Unlock): void;
+  /**
+   * The same in parts, where one piece would keep others waiting. Whatever others do meanwhile, all
+   * parts get on disk together: commits wait for the last one, and it for those before. Until then
+   * some of the objects have their new revisions already, which nobody may read.
+   */
+  unlockInParts(unlock: Unlock): Unlocking;
   /** Deletes what was written at vote. The data stay held. */
   abort(ttid: Tid): void;
   /** Deletes what transactions store in some partitions. The data stay held. */

@@ -12,6 +12,8 @@ import { WAIT, type Waiting, WaitingQueue } from "./waiting_queue.ts";
 
 export class ReadLocks {
   readonly #holders = new Map<Oid, Transaction>();
+  /** Locked transactions of so many objects that these are looked up there. */
+  readonly #big = new Set<Transaction>();
   readonly #waiting: WaitingQueue;
 
   constructor(host: ClientHost) {
@@ -19,21 +21,28 @@ export class ReadLocks {
   }
 
   isLocked(oid: Oid): boolean {
-    return this.#holders.has(oid);
+    if (this.#holders.has(oid)) return true;
+    for (const { stores } of this.#big) if (stores.has(oid)) return true;
+    return false;
   }
 
   lock(transaction: Transaction): void {
+    if (transaction.isBig) {
+      this.#big.add(transaction);
+      return;
+    }
     for (const oid of transaction.stores.keys()) this.#holders.set(oid, transaction);
   }
 
   /** Frees what a transaction locked. {@link run} must follow. */
   unlock(transaction: Transaction): void {
+    if (this.#big.delete(transaction)) return;
     for (const oid of transaction.stores.keys()) {
       if (this.#holders.get(oid) === transaction) this.#holders.delete(oid);
     }
   }
 
-  /** Frees objects of cells that are gone. {@link run} must follow. */
+  /** Frees objects of cells that are gone, which nobody stores any more. {@link run} must follow. */
   forget(isConcerned: (oid: Oid) => boolean): void {
     for (const oid of [...this.#holders.keys()]) {
       if (isConcerned(oid)) this.#holders.delete(oid);
@@ -65,6 +74,7 @@ export class ReadLocks {
   /** Forgets all locks and requests. */
   clear(): void {
     this.#holders.clear();
+    this.#big.clear();
     this.#waiting.clear();
   }
 }

@@ -3,7 +3,8 @@
 import { nidText } from "../../cluster/node_ids.ts";
 import { hexId, type Nid, type Oid, type Tid } from "../../codec/ids.ts";
 import { Refusal } from "../../wire/refusal.ts";
-import type { DataId, PendingStore } from "../backend/backend.ts";
+import type { DataId, PendingStore, Unlocking } from "../backend/backend.ts";
+import { PART_OBJECTS } from "./limits.ts";
 
 export class Transaction {
   /**
@@ -14,6 +15,10 @@ export class Transaction {
   /** The final tid; null until it is locked. From then on it can't be aborted. */
   tid: Tid | null = null;
   voted = false;
+  /** What its vote is still writing; null before and after that. */
+  voting: Promise<void> | null = null;
+  /** Whether it is on its way from locked to committed, in parts. */
+  unlocking: Unlocking | null = null;
   /** Whether this node has its metadata. */
   hasMetadata = false;
   /** Whether it was committed or aborted. */
@@ -61,6 +66,11 @@ export class Transaction {
       `${
         hexId(this.lockingTid)
       }, ${this.stores.size} objects, ${this.lockless.size} without a lock`;
+  }
+
+  /** Whether it is so big that others would have to wait for it, were it dealt with at once. */
+  get isBig(): boolean {
+    return this.serials.size > PART_OBJECTS;
   }
 
   /** Refuses to change what has voted. */

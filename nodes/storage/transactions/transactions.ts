@@ -13,9 +13,10 @@ import { Refusal } from "../../wire/refusal.ts";
 import type { Assignment } from "../assignment.ts";
 import type { Backend, DataId, TransactionMetadata } from "../backend/backend.ts";
 import { type Eventual, unawaited } from "../backend/eventual.ts";
+import type { Turns } from "../background.ts";
 import { CatchingUp } from "./catching_up.ts";
+import { Finishing } from "./finishing.ts";
 import { ReadLocks } from "./read_locks.ts";
-import { requireRoom } from "./room.ts";
 import { Transaction } from "./transaction.ts";
 import { type Attempt, type Waiting, WaitingQueue } from "./waiting_queue.ts";
 import { WriteLocks } from "./write_locks.ts";
@@ -39,6 +40,8 @@ export interface TransactionsOptions {
   readonly backend: Backend;
   readonly assignment: Assignment;
   readonly news: TransactionNews;
+  /** Begins work in slices. */
+  task(): Turns;
 }
 
 /** What requests about transactions work on. */
@@ -52,6 +55,7 @@ export class Transactions {
   readonly #options: TransactionsOptions;
   readonly #byTtid = new Map<Tid, Transaction>();
   readonly #writes: WaitingQueue;
+  readonly #finishing: Finishing;
   readonly locks: WriteLocks;
   readonly readLocks: ReadLocks;
   readonly catchingUp: CatchingUp;
@@ -64,6 +68,11 @@ export class Transactions {
     this.catchingUp = new CatchingUp({
       assignment,
       replicationDone: (offset, tid) => news.replicationDone(offset, tid),
+    });
+    this.#finishing = new Finishing({
+      ...{ backend, assignment, readLocks: this.readLocks },
+      task: () => options.task(),
+      unlocked: (transaction) => this.#unlocked(transaction),
     });
     this.locks = new WriteLocks({
       log: host.log,
@@ -113,21 +122,9 @@ export class Transactions {
     return this.#writes.serve({ ...waiting, priority: () => transaction.lockingTid }, attempt);
   }
 
-  /**
-   * Makes all that a transaction stores durable, with its metadata where this node gets them.
-   * Resolves when that is on disk.
-   */
+  /** See {@link Finishing.vote}. */
   vote(transaction: Transaction, metadata: TransactionMetadata | null): Eventual<void> {
-    transaction.requireNotVoted();
-    transaction.requireComplete();
-    const { ttid, stores } = transaction;
-    const { backend } = this.#options;
-    if (metadata !== null) requireRoom(metadata, backend.limits);
-    transaction.voted = true;
-    transaction.hasMetadata = metadata !== null;
-    if (metadata === null && stores.size === 0) return backend.committed();
-    backend.pending.vote({ ttid, stores, metadata });
-    return backend.commit();
+    return this.#finishing.vote(transaction, metadata);
   }
 
   /** Votes for a transaction without metadata, which must be known. */
@@ -138,30 +135,21 @@ export class Transactions {
   /** Gives a transaction its final tid. Resolves when that is on disk. */
   lock({ ttid, tid }: { readonly ttid: Tid; readonly tid: Tid }): Eventual<void> {
     const transaction = this.#known(ttid);
-    if (!transaction.voted || transaction.tid !== null || tid < ttid) {
-      throw new Refusal("PROTOCOL_ERROR", `TXN ${hexId(ttid)} can't be locked as ${hexId(tid)}`);
-    }
-    const { backend } = this.#options;
-    transaction.tid = tid;
-    this.readLocks.lock(transaction);
-    // Vote made everything else durable, but what the master ordered before must be, too.
-    if (!transaction.hasMetadata) return backend.committed();
-    backend.pending.lock({ ttid, tid });
-    return backend.commit();
+    // The master may not know that this node is still writing what the client votes for.
+    if (transaction.voting !== null) return transaction.voting.then(() => this.lock({ ttid, tid }));
+    return this.#finishing.lock(transaction, tid);
   }
 
   /** Makes a locked transaction visible. */
   unlock(ttid: Tid): void {
-    const transaction = this.#known(ttid);
-    const { tid, hasMetadata, stores } = transaction;
-    if (tid === null) throw new Refusal("PROTOCOL_ERROR", `TXN ${hexId(ttid)} is not locked`);
-    const { backend } = this.#options;
-    backend.pending.unlock({ ttid, tid, hasMetadata, hasObjects: stores.size > 0 });
-    backend.data.release(transaction.held());
-    backend.commitLater();
+    this.#finishing.unlock(this.#known(ttid));
+  }
+
+  #unlocked(transaction: Transaction): void {
     this.readLocks.unlock(transaction);
     this.locks.committed();
     this.#end(transaction);
+    this.#finishing.free(transaction, this.locks);
   }
 
   /** Aborts a transaction unless it is unknown or locked. */
@@ -173,6 +161,7 @@ export class Transactions {
     if (transaction.voted) backend.pending.abort(ttid);
     if (held.length > 0) backend.data.discard(held);
     if (transaction.voted || held.length > 0) void backend.commit();
+    this.locks.release(transaction);
     this.#end(transaction);
   }
 
@@ -186,7 +175,6 @@ export class Transactions {
 
   #end(transaction: Transaction): void {
     transaction.ended = true;
-    this.locks.release(transaction);
     this.#byTtid.delete(transaction.ttid);
     this.settle();
     this.readLocks.run();
@@ -284,11 +272,9 @@ export class Transactions {
 
   /** Operation is over. What was not voted is worthless; the rest waits for verification. */
   stop(): void {
-    const worthless: DataId[] = [];
-    for (const transaction of this.#byTtid.values()) {
-      transaction.ended = true;
-      if (!transaction.voted) worthless.push(...transaction.held());
-    }
+    const worthless = [...this.#byTtid.values()].flatMap((transaction) =>
+      this.#finishing.stop(transaction, this.locks)
+    );
     this.#byTtid.clear();
     this.readLocks.clear();
     this.#writes.clear();

@@ -42,7 +42,13 @@ export class WriteLocks implements GivenLocks {
 
   /** Whether somebody holds the lock of an object. */
   isHeld(oid: Oid): boolean {
-    return this.#holders.has(oid);
+    return this.#holder(oid) !== undefined;
+  }
+
+  /** A transaction that has ended holds nothing, even where its locks are yet to be forgotten. */
+  #holder(oid: Oid): Transaction | undefined {
+    const holder = this.#holders.get(oid);
+    return holder?.ended === true ? undefined : holder;
   }
 
   /** A transaction is committed: the last revisions of objects are others now. */
@@ -77,7 +83,7 @@ export class WriteLocks implements GivenLocks {
       transaction.base(oid, serial);
       return "lockless";
     }
-    const holder = this.#holders.get(oid);
+    const holder = this.#holder(oid);
     if (holder === undefined) {
       if (isRebasing) return "wait";
       const isKnown = assignment.isReadable(offset) || catchingUp.isReplicated(offset);
@@ -135,7 +141,7 @@ export class WriteLocks implements GivenLocks {
 
   /** Gives a lock to a transaction, whoever has it. Returns whether nobody else had it. */
   give(oid: Oid, transaction: Transaction): boolean {
-    const holder = this.#holders.get(oid);
+    const holder = this.#holder(oid);
     this.#holders.set(oid, transaction);
     return holder === undefined || holder === transaction;
   }
@@ -146,7 +152,7 @@ export class WriteLocks implements GivenLocks {
    */
   recheck(isConcerned: (oid: Oid) => boolean): Eventual<void> {
     const { objects, dropped } = this.#options;
-    const given = [...this.#holders].filter(([oid]) => isConcerned(oid));
+    const given = [...this.#holders].filter(([oid, { ended }]) => !ended && isConcerned(oid));
     return inTurn(given, ([oid, transaction]) => {
       transaction.lockless.delete(oid);
       return then(objects.lastTid(oid), (current) => {
@@ -170,7 +176,7 @@ export class WriteLocks implements GivenLocks {
     for (const [oid, holder] of [...this.#holders]) {
       if (!isConcerned(oid)) continue;
       this.#holders.delete(oid);
-      holder.lockless.add(oid);
+      if (!holder.ended) holder.lockless.add(oid);
     }
   }
 }

@@ -41,6 +41,7 @@ export class Connection implements SqlConnection {
   readonly #gate: Gate;
   readonly #changes = new Changes();
   readonly lastTids = new LastTids();
+  readonly hold = null;
   readonly #writer: Pipeline;
   readonly #reader: Pipeline;
   #inTransaction = false;

@@ -9,6 +9,7 @@
 import type { Oid } from "../../../codec/ids.ts";
 import type { SqlRow, SqlValue } from "../../../host/host.ts";
 import type { Eventual } from "../eventual.ts";
+import type { CommitHold } from "./commit_hold.ts";
 import type { LastTids } from "./last_tids.ts";
 
 /** A statement that only reads. */
@@ -36,6 +37,11 @@ export interface Commits {
 export interface SqlConnection extends Commits {
   /** What is remembered of objects where looking for it costs much; null where it does not. */
   readonly lastTids: LastTids | null;
+  /**
+   * By which commits are kept back while something is written in parts; null where statements keep
+   * nobody waiting but who waits for them, so that nothing has to be written in parts.
+   */
+  readonly hold: CommitHold | null;
   /** Prepares a statement that reads; it sees all that was written before. */
   read(sql: string): ReadStatement;
   /**
@@ -56,7 +62,10 @@ export interface SqlConnection extends Commits {
   changing(oids: readonly Oid[] | null): void;
   /** Waits until not too much waits to be written. */
   room(): Eventual<void>;
-  /** Commits now: at start-up, and between slices of work. SQLite does not wait for the disk. */
+  /**
+   * Commits now, or as soon as nobody keeps commits back: at start-up, and between slices of work.
+   * SQLite does not wait for the disk.
+   */
   commitNow(): Eventual<void>;
   /** Commits unless something failed, and closes. */
   close(): Eventual<void>;

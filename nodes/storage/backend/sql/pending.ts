@@ -6,11 +6,19 @@
 
 import { type Oid, partitionOf, type Tid } from "../../../codec/ids.ts";
 import type { SqlRow, SqlValue } from "../../../host/host.ts";
-import type { DataId, PendingStore, PendingTable, TransactionMetadata } from "../backend.ts";
+import type {
+  DataId,
+  PendingStore,
+  PendingTable,
+  TransactionMetadata,
+  Unlock,
+  Unlocking,
+} from "../backend.ts";
 import { integerOf, packOids, tidOf, tidOrNullOf } from "./columns.ts";
 import { type Eventual, eventually, got, type Steps, then, unawaited } from "../eventual.ts";
 import type { ReadStatement, SqlConnection, WriteStatement } from "./connection.ts";
 import type { SqlData } from "./data.ts";
+import { MovedInParts, PartStatements } from "./moved_in_parts.ts";
 import type { SqlSettings } from "./settings.ts";
 
 /** Rows that one statement inserts where there are many: four times as fast as one by one. */
@@ -20,9 +28,6 @@ const ROW = "(?, ?, ?, ?, ?)";
 
 /** What is written at vote. */
 type Vote = Parameters<PendingTable["vote"]>[0];
-
-/** What is written at unlock. */
-type Unlock = Parameters<PendingTable["unlock"]>[0];
 
 export class SqlPending implements PendingTable {
   readonly #settings: SqlSettings;
@@ -44,6 +49,7 @@ export class SqlPending implements PendingTable {
   readonly #deleteObjectsOf: WriteStatement;
   readonly #deleteTransactionsOf: WriteStatement;
   readonly #connection: SqlConnection;
+  readonly #parts: PartStatements;
   /** Transactions of this life of the node that have voted. */
   readonly #unfinished = new Map<Tid, { readonly stores: Vote["stores"]; isAborted: boolean }>();
 
@@ -51,6 +57,7 @@ export class SqlPending implements PendingTable {
     this.#connection = connection;
     this.#settings = settings;
     this.#data = data;
+    this.#parts = new PartStatements(connection);
     const insert = "INSERT INTO tobj (partition, oid, tid, data_id, value_tid) VALUES";
     this.#insertObject = connection.write(`${insert} ${ROW}`);
     this.#insertObjects = connection.write(
@@ -85,12 +92,12 @@ export class SqlPending implements PendingTable {
   }
 
   vote(vote: Vote): void {
-    const { ttid, stores, metadata } = vote;
+    const { ttid, stores, part = stores, metadata } = vote;
     this.#unfinished.set(ttid, { stores, isAborted: false });
     unawaited(
       this.#connection.atomically(() =>
-        then(eventually(this.#takeUndone(ttid, stores)), () => {
-          this.#insertStores(ttid, stores);
+        then(eventually(this.#takeUndone(ttid, part)), () => {
+          this.#insertStores(ttid, part);
           if (metadata !== null) this.#insertMetadata(ttid, metadata);
         })
       ),
@@ -149,6 +156,30 @@ export class SqlPending implements PendingTable {
     }
     this.#unfinished.delete(ttid);
     this.#connection.inOrder(() => this.#move(unlock));
+  }
+
+  unlockInParts(unlock: Unlock): Unlocking {
+    const { hold } = this.#connection;
+    if (hold === null) return this.#unlockAtOnce(unlock);
+    this.#connection.changing(null);
+    this.#unfinished.delete(unlock.ttid);
+    const moveRest = () => this.#connection.inOrder(() => this.#move(unlock));
+    return new MovedInParts({ unlock, statements: this.#parts, hold, moveRest });
+  }
+
+  #unlockAtOnce(unlock: Unlock): Unlocking {
+    let isOver = false;
+    const finish = () => {
+      if (!isOver) this.unlock(unlock);
+      isOver = true;
+    };
+    return {
+      some: () => {
+        finish();
+        return false;
+      },
+      finish,
+    };
   }
 
   #move({ ttid, tid, hasMetadata, hasObjects }: Unlock): void {

@@ -7,6 +7,7 @@
 import { DatabaseError } from "../../../errors.ts";
 import type { ClientHost, SqlDatabase, SqlStatement } from "../../../host/host.ts";
 import type { Eventual } from "../eventual.ts";
+import { CommitHold } from "../sql/commit_hold.ts";
 import type { SqlConnection, WriteStatement } from "../sql/connection.ts";
 import { GroupCommit } from "../sql/group_commit.ts";
 
@@ -23,6 +24,7 @@ export class Connection implements SqlConnection {
   readonly #commitStatement: SqlStatement;
   readonly #commits: GroupCommit;
   readonly lastTids = null;
+  readonly hold = new CommitHold();
   #inTransaction = false;
   #failure: unknown = null;
   #closed = false;
@@ -95,7 +97,11 @@ export class Connection implements SqlConnection {
     });
   }
 
-  commitNow(): void {
+  commitNow(): Eventual<void> {
+    return this.hold.commit(() => this.#commitNow());
+  }
+
+  #commitNow(): void {
     this.#commits.cancelLater();
     if (!this.#inTransaction) return;
     this.#check();
@@ -117,7 +123,7 @@ export class Connection implements SqlConnection {
 
   async #flush(): Promise<void> {
     try {
-      this.commitNow();
+      await this.commitNow();
       await this.#database.durable();
     } catch (error) {
       this.#fail(error);
@@ -132,9 +138,10 @@ export class Connection implements SqlConnection {
   }
 
   close(): void {
-    if (this.#failure !== null) return this.abandon();
+    // What is half written is lost, as in a crash.
+    if (this.#failure !== null || this.hold.isHeld) return this.abandon();
     try {
-      this.commitNow();
+      this.#commitNow();
     } finally {
       this.abandon();
     }
