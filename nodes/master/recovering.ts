@@ -229,13 +229,13 @@ export class Recovering extends Phase {
     this.#leave(storages);
   }
 
-  /** A cell of a backup is as far as its storage as a whole, or at the start if that is away. */
+  /** A cell of a backup is as far as its storage as a whole; what is not known counts as nothing. */
   #estimateProgress(): void {
     const primary = this.#primary;
     const { table, truncateTid, options: { host } } = primary;
     const tids = backupTids(table, this.#reports);
     // Who is told to truncate is told to be no backup any more.
-    if (truncateTid !== null || tids.size === 0) {
+    if (truncateTid !== null || [...tids.values()].every((tid) => tid === null)) {
       primary.progress = null;
     } else {
       primary.progress ??= new Progress({ table, random: () => host.random() });

@@ -4,7 +4,7 @@
  */
 
 import type { AnswerRecovery } from "../../gen/packets.ts";
-import type { Nid, Tid } from "../codec/ids.ts";
+import { laterTid, type Nid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import type { KnownNode } from "./nodes.ts";
 import type { MasterTable } from "./table/master_table.ts";
 
@@ -22,14 +22,30 @@ export function pendingTruncation(table: MasterTable, reports: Reports): Tid | n
 }
 
 /**
- * Up to where each storage of a backup has everything. The cluster is one as soon as one storage
- * says so: the others may not have been told before everything stopped.
+ * Up to where each storage of a backup says that it has everything; null where it was not told that
+ * the cluster is a backup. That is so as soon as one storage says it: the others may not have been
+ * told before everything stopped.
  */
-export function backupTids(table: MasterTable, reports: Reports): Map<Nid, Tid> {
-  const tids = new Map<Nid, Tid>();
+export function backupTids(table: MasterTable, reports: Reports): Map<Nid, Tid | null> {
+  const tids = new Map<Nid, Tid | null>();
   for (const [{ nid }, { backupTid }] of reports) {
-    if (nid === null || backupTid === null || !table.hasReadableCells(nid)) continue;
-    tids.set(nid, backupTid);
+    if (nid !== null && table.hasReadableCells(nid)) tids.set(nid, backupTid);
   }
   return tids;
+}
+
+/**
+ * Up to where a storage has everything that was not told that the cluster is a backup. Before that,
+ * all were complete, and none of those that were not told has anything since: so each has all that
+ * any of them has.
+ */
+export function untoldTid(
+  tids: ReadonlyMap<Nid, Tid | null>,
+  lastTids: ReadonlyMap<Nid, Tid>,
+): Tid {
+  let found = ZERO_TID;
+  for (const [nid, backupTid] of tids) {
+    if (backupTid === null) found = laterTid(found, lastTids.get(nid) ?? ZERO_TID);
+  }
+  return found;
 }

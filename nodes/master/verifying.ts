@@ -8,13 +8,15 @@
  */
 
 import {
+  type AnswerRecovery,
   AskFinalTID,
   AskLastIDs,
   AskLockedTransactions,
+  AskRecovery,
   type Codecs,
   ValidateTransaction,
 } from "../../gen/packets.ts";
-import { partitionOf, type Tid } from "../codec/ids.ts";
+import { type Nid, partitionOf, type Tid, ZERO_TID } from "../codec/ids.ts";
 import type { RequestType } from "../codec/packet.ts";
 import { NeoError } from "../errors.ts";
 import { PeerError } from "../wire/refusal.ts";
@@ -22,6 +24,7 @@ import { Backup } from "./backup/backup.ts";
 import { StartingBackup } from "./backup/phases.ts";
 import type { KnownNode } from "./nodes.ts";
 import { Readiness } from "./readiness.ts";
+import { backupTids, untoldTid } from "./recovery_reports.ts";
 import { Running } from "./running.ts";
 import { ServicePhase } from "./service_phase.ts";
 import { Stopping } from "./stopping.ts";
@@ -66,14 +69,36 @@ export class Verifying extends ServicePhase {
   }
 
   async #verify(): Promise<void> {
-    if (this.primary.progress === null) await this.#finishLocked();
+    const { nodes, ids, progress } = this.primary;
+    const tids = progress === null ? new Map<Nid, Tid | null>() : await this.#backupTids();
     if (this.#over) return;
-    const { nodes, ids } = this.primary;
+    // A storage that was told to be one of a backup had nothing left to finish.
+    if (progress === null || [...tids.values()].includes(null)) await this.#finishLocked();
+    if (this.#over) return;
+    const lastTids = new Map<Nid, Tid>();
     // This is when storages truncate.
     await Promise.all([...nodes.identified("STORAGE")].map(async (storage) => {
       const last = await this.#ask(storage, AskLastIDs, {});
-      if (last !== null && !this.#over) ids.learn({ oid: last.lastOid, tid: last.lastTid });
+      if (last === null || this.#over) return;
+      ids.learn({ oid: last.lastOid, tid: last.lastTid });
+      if (storage.nid !== null) lastTids.set(storage.nid, last.lastTid ?? ZERO_TID);
     }));
+    if (this.#over) return;
+    const untold = untoldTid(tids, lastTids);
+    progress?.begin(
+      (nid) => tids.get(nid) ?? (tids.has(nid) ? untold : ZERO_TID),
+      (nid) => tids.get(nid) !== null,
+    );
+  }
+
+  /** What storages of a backup say now that they have the table, which may say more of them. */
+  async #backupTids(): Promise<Map<Nid, Tid | null>> {
+    const reports = new Map<KnownNode, AnswerRecovery>();
+    await Promise.all([...this.primary.nodes.identified("STORAGE")].map(async (storage) => {
+      const report = await this.#ask(storage, AskRecovery, {});
+      if (report !== null) reports.set(storage, report);
+    }));
+    return backupTids(this.primary.table, reports);
   }
 
   #done(): void {

@@ -5,7 +5,7 @@ import type { CellState } from "../../gen/packets.ts";
 import type { Nid } from "../../nodes/codec/ids.ts";
 import { nidText } from "../../nodes/cluster/node_ids.ts";
 import { MAX_LATE_TIDS } from "../../nodes/master/backup/limits.ts";
-import type { Order } from "../../nodes/master/backup/partition_progress.ts";
+import type { Order } from "../../nodes/master/backup/order.ts";
 import { Progress } from "../../nodes/master/backup/progress.ts";
 import type { IsNeeded } from "../../nodes/master/table/losses.ts";
 import { MasterTable } from "../../nodes/master/table/master_table.ts";

@@ -5,7 +5,7 @@ import * as p from "../../gen/packets.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { complete, order, PARTITIONS, withBackup } from "./backup_scene.ts";
 import { PlayedUpstream } from "./played_upstream.ts";
-import { answerAsStorage, type Peer, S1, S2, sameRows, TestCluster, tidOf } from "./support.ts";
+import { answerAsStorage, type Peer, S1, S2, S3, sameRows, TestCluster, tidOf } from "./support.ts";
 
 const COPIES = [S1, S2].map((nid) => ({ nid, state: "UP_TO_DATE" as const }));
 
@@ -54,6 +54,60 @@ Deno.test("a cluster is a backup as soon as one storage knows of it", async () =
   for (const storage of [untold, told]) {
     assert.equal((await storage.skipTo(p.StartOperation)).backup, true);
   }
+});
+
+Deno.test("a storage that was not told of the backup lacks nothing that there was before", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const last = (lastTid: number) => ({ lastIds: { lastOid: null, lastTid: tidOf(lastTid) } });
+  // One partition is on S3 only, which has nothing so late as what all have.
+  const rows = sameRows(PARTITIONS, COPIES).map((row) =>
+    row.offset === 0 ? { ...row, cells: [{ nid: S3, state: "UP_TO_DATE" as const }] } : row
+  );
+  const have = { ptid: 3, rows };
+  const finished: number[] = [];
+  const peer = await cluster.connect();
+  peer.watch(p.ValidateTransaction, ({ ttid, tid }) => {
+    finished.push(Number(ttid), Number(tid));
+    answerAsStorage(peer, { ...have, ...last(55) });
+  });
+  const locked = new Map([[tidOf(54), tidOf(55)]]);
+  const storages = [
+    await cluster.storage(1, { ...have, ...last(40), backupTid: tidOf(50) }),
+    await cluster.storage(2, { ...have, ...last(45), locked }, { peer }),
+    await cluster.storage(3, { ...have, ...last(30) }),
+  ];
+  for (const [at, storage] of storages.entries()) {
+    assert.equal((await storage.skipTo(p.StartOperation)).backup, true);
+    storage.notify(p.NotifyReady, {});
+    if (at === 0) continue;
+    const { tid, sources } = await storage.skipTo(p.Replicate);
+    assert.deepEqual([tid, [...sources.values()].every((source) => source === null)], [
+      tidOf(55),
+      true,
+    ]);
+  }
+  // What was being committed is complete, too.
+  assert.deepEqual(finished, [54, 55]);
+  const admin = await cluster.admin();
+  assert.deepEqual((await admin.ask(p.AskRecovery, {})).backupTid, tidOf(55));
+});
+
+Deno.test("a storage is as far as it says when it has heard that its cells can be read", async () => {
+  const host = createNodeHost({ log: { log: () => {} } });
+  using upstream = await PlayedUpstream.start(host, { partitions: PARTITIONS, lastTid: 60 });
+  await using cluster = await TestCluster.start({ upstream: upstream.options });
+  const rows = sameRows(PARTITIONS, COPIES);
+  const peer = await cluster.connect();
+  peer.watch(p.SendPartitionTable, () => {
+    answerAsStorage(peer, { ptid: 3, rows, backupTid: tidOf(41) });
+  });
+  const first = await cluster.storage(1, { ptid: 2, rows, backupTid: tidOf(50) }, { peer });
+  const second = await cluster.storage(2, { ptid: 3, rows, backupTid: tidOf(40) });
+  for (const storage of [first, second]) await storage.skipTo(p.StartOperation);
+  const admin = await cluster.admin();
+  assert.deepEqual((await admin.ask(p.AskRecovery, {})).backupTid, tidOf(41));
 });
 
 Deno.test("a backup that was about to end ends, also where that was not heard of", async () => {

@@ -16,7 +16,7 @@ import type { IsNeeded } from "../table/losses.ts";
 import { PROGRESS_LOG_MS } from "./limits.ts";
 import { News } from "./news.ts";
 import { Orders } from "./orders.ts";
-import type { Order } from "./partition_progress.ts";
+import type { Order } from "./order.ts";
 import type { Progress, ReplicatedCell } from "./progress.ts";
 import { Upstream, type UpstreamCluster, type UpstreamEvents } from "./upstream.ts";
 

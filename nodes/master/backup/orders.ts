@@ -10,7 +10,7 @@ import { addressText } from "../../cluster/addresses.ts";
 import type { Address, ClientHost } from "../../host/host.ts";
 import { encodeText } from "../../wire/text.ts";
 import type { Nodes } from "../nodes.ts";
-import type { Order } from "./partition_progress.ts";
+import type { Order } from "./order.ts";
 import type { Progress } from "./progress.ts";
 import type { Upstream } from "./upstream.ts";
 

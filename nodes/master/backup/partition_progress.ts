@@ -12,17 +12,7 @@ import type { CellState } from "../../../gen/packets.ts";
 import { laterTid, type Nid, type Tid, tidBefore, ZERO_TID } from "../../codec/ids.ts";
 import { isReadable } from "../../cluster/partition_table.ts";
 import { LateTids } from "./late_tids.ts";
-
-/** From where to replicate: the upstream cluster, a storage of this one, or that nothing is new. */
-export type OrderSource = "UPSTREAM" | "NOTHING" | Nid;
-
-/** What one storage is to do about one partition. */
-export interface Order {
-  readonly nid: Nid;
-  readonly offset: number;
-  readonly tid: Tid;
-  readonly source: OrderSource;
-}
+import type { Order } from "./order.ts";
 
 interface Copy {
   /** Up to where it has everything. */
@@ -58,10 +48,10 @@ export class PartitionProgress {
     for (const copy of this.#copies.values()) copy.ordered = ZERO_TID;
   }
 
-  /** A cell is readable, and has everything up to `tid`. */
-  add(nid: Nid, tid: Tid): void {
+  /** A cell is readable, and has everything up to `tid`; its storage may know of less. */
+  add(nid: Nid, tid: Tid, known = tid): void {
     this.#joining.delete(nid);
-    this.#copies.set(nid, { tid, known: tid, ordered: ZERO_TID, sent: ZERO_TID });
+    this.#copies.set(nid, { tid, known, ordered: ZERO_TID, sent: ZERO_TID });
   }
 
   /** A cell becomes readable that was replicated up to `tid`; all hear of that later. */
@@ -183,6 +173,12 @@ export class PartitionProgress {
       const copy = this.#copies.get(nid);
       return copy === undefined ? [] : [this.#nothing(nid, copy)];
     });
+  }
+
+  /** Lets a storage know the same if it does not. */
+  remind(nid: Nid): Order[] {
+    const copy = this.#copies.get(nid);
+    return copy !== undefined && copy.known < copy.tid ? this.tell([nid]) : [];
   }
 
   /** A storage has replicated its cell up to `tid`; `lastTid` is upstream's last one, if known. */

@@ -9,9 +9,10 @@
  * Invariant: a cell has everything up to its backup tid, whatever fails when.
  */
 
-import { laterTid, type Nid, type Tid } from "../../codec/ids.ts";
+import { laterTid, type Nid, type Tid, ZERO_TID } from "../../codec/ids.ts";
 import type { MasterTable } from "../table/master_table.ts";
-import { least, type Order, PartitionProgress } from "./partition_progress.ts";
+import type { Order } from "./order.ts";
+import { least, PartitionProgress } from "./partition_progress.ts";
 
 export interface ProgressOptions {
   readonly table: MasterTable;
@@ -43,13 +44,17 @@ export class Progress {
     return this.#lastTid !== null;
   }
 
-  /** Takes the table as it is: cells that can be read are as far as their storages say. */
-  begin(tidOf: (nid: Nid) => Tid): void {
+  /**
+   * Takes the table as it is: cells that can be read are as far as their storages say. What one
+   * does not know of itself has to be {@link told} when it is ready.
+   */
+  begin(tidOf: (nid: Nid) => Tid, knows: (nid: Nid) => boolean = () => true): void {
     this.#lastTid = null;
     for (const partition of this.#partitions) {
       partition.clear();
       for (const { nid } of this.#options.table.readableCells(partition.offset)) {
-        partition.add(nid, tidOf(nid));
+        const tid = tidOf(nid);
+        partition.add(nid, tid, knows(nid) ? tid : ZERO_TID);
       }
     }
   }
@@ -61,6 +66,11 @@ export class Progress {
    */
   tell(): Order[] {
     return this.#partitions.flatMap((partition) => partition.tell());
+  }
+
+  /** Lets a storage that has become ready know up to where it has everything, if it does not. */
+  told(nid: Nid): Order[] {
+    return this.#partitions.flatMap((partition) => partition.remind(nid));
   }
 
   /** Up to where the cluster as a whole has everything: each partition, on one cell at least. */

@@ -48,7 +48,10 @@ export function backupStorageReceiver(
     notifyPartitionCorrupted: (packet) => cellsCorrupted(primary, storage, packet),
 
     notifyReady() {
-      if (readiness.becameReady(nid)) return ready();
+      if (readiness.becameReady(nid)) {
+        backup.order(progress.told(nid));
+        return ready();
+      }
       primary.log("WARNING", `${nidText(nid)} says that it is ready, but was not told to start`);
     },
 
