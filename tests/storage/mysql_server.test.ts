@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { AskLockInformation, NotifyUnlockInformation } from "../../gen/packets.ts";
+import { DatabaseError } from "../../nodes/errors.ts";
 import { connectMysql } from "../../nodes/host/mysql.ts";
+import type { Backend } from "../../nodes/storage/backend/backend.ts";
 import { Mariadb } from "../support/mariadb.ts";
 import { useMariadb } from "./databases.ts";
 import { dataOf, open, startServer } from "./mysql_support.ts";
@@ -78,6 +80,95 @@ testOnServer("a server that is gone for a while is waited for, if told so", asyn
   await assert.rejects(open(address), { message: "database is locked" });
 });
 
+/** What another storage does with a database. */
+type Use = (backend: Backend) => void | Promise<void>;
+
+function commitAt(ttid: number, tid: number): Use {
+  return (backend) => {
+    const empty = new Uint8Array(0);
+    const metadata = { ...{ user: empty, description: empty, extension: empty }, oids: [] };
+    backend.pending.vote({ ttid: t(ttid), stores: new Map(), metadata });
+    if (tid === 0) return;
+    backend.pending.lock({ ttid: t(ttid), tid: t(tid) });
+    backend.pending.unlock({
+      ...{ ttid: t(ttid), tid: t(tid), hasMetadata: true, hasObjects: true },
+    });
+  };
+}
+
+const addObjectAt = (tid: number): Use => (backend) =>
+  backend.replica.addObject({ oid: o(1), tid: t(tid), value: null, valueTid: null });
+
+/** Whether a storage goes on after its server was restarted, and another storage came first. */
+async function goesOn(server: Mariadb, mine: Use, others: Use): Promise<boolean> {
+  const address = await server.createDatabase("InnoDB");
+  const { backend, failures } = await open(address);
+  await mine(backend);
+  await backend.commit();
+  await server.end("SIGTERM");
+  await server.restart();
+  {
+    await using other = await open(address);
+    await others(other.backend);
+  }
+  const tables = "CHECKSUM TABLE config, trans, obj, ttrans, tobj";
+  const { database } = address.address;
+  const before = await server.query(tables, database);
+  try {
+    assert.equal(await backend.objects.exists(o(7)), false);
+    await backend.close({ commit: true });
+    assert.deepEqual(failures, []);
+    return true;
+  } catch (error) {
+    assert(error instanceof DatabaseError);
+    assert.match(
+      error.message,
+      /^another storage has used the database neo\d+ while .*; this node /,
+    );
+    assert.deepEqual(failures, [error]);
+    await assert.rejects(backend.commit());
+    await backend.close({ commit: false });
+    return false;
+  } finally {
+    assert.deepEqual(await server.query(tables, database), before);
+  }
+}
+
+testOnServer("a database that another storage has written to meanwhile is left to it", async () => {
+  await using server = await Mariadb.start();
+  const mine = commitAt(90, 100);
+  const newPtid: Use = ({ table }) => table.replace(9, []);
+  assert.equal(await goesOn(server, mine, () => {}), true);
+  assert.equal(await goesOn(server, mine, commitAt(190, 200)), false);
+  assert.equal(await goesOn(server, mine, commitAt(190, 0)), false);
+  assert.equal(await goesOn(server, mine, addObjectAt(101)), false);
+  assert.equal(await goesOn(server, mine, newPtid), false);
+  assert.equal(await goesOn(server, newPtid, (backend) => backend.erase()), false);
+});
+
+testOnServer("a storage does not take its own writes for those of another", async () => {
+  await using server = await Mariadb.start();
+  for (const engine of ["InnoDB", "RocksDB"] as const) {
+    await using opened = await open({ ...await server.createDatabase(engine), waitMs: -1 });
+    const { backend, failures } = opened;
+    await commitAt(90, 0)(backend);
+    await backend.commit();
+    for (const ptid of [5, 6]) {
+      await server.end("SIGTERM");
+      const reading = Promise.resolve(backend.objects.exists(o(7)));
+      // These wait to be written when the database is looked at.
+      backend.table.replace(ptid, []);
+      backend.settings.backupTid = ptid === 5 ? t(7) : null;
+      const adding = addObjectAt(100 + ptid)(backend);
+      await server.restart();
+      assert.equal(await reading, false);
+      await adding;
+      await backend.commit();
+    }
+    assert.deepEqual(failures, []);
+  }
+});
+
 testOnServer("a node that waits for its server can be stopped", async () => {
   await using server = await Mariadb.start();
   const address = await server.createDatabase("InnoDB");
@@ -93,7 +184,7 @@ testOnServer("a node that waits for its server can be stopped", async () => {
   assert.deepEqual(failures, []);
 });
 
-testOnServer("a server that hangs is not waited for for ever by a node that is stopped", async () => {
+testOnServer("a node is stopped in time though its server hangs", async () => {
   await using server = await Mariadb.start();
   for (const writes of [false, true]) {
     const address = await server.createDatabase("InnoDB");

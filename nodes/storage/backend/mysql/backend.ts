@@ -27,20 +27,22 @@ export async function openMysql(
 ): Promise<Backend> {
   const server = await Server.open(host, serverOptions);
   const connection = await Connection.open({ host, server, failed: options.failed });
+  const disk = host.diskOf(server.directory);
   try {
     await checkEngine(connection, engine);
+    const backend = await makeBackend({
+      host,
+      connection,
+      dialect: mysqlDialect({ engine, dedup: options.dedup }),
+      bigValues: new MysqlBigValues(connection),
+      devpath: disk === null ? [] : [host.hostname, disk],
+    }, options);
+    await connection.followTrail();
+    return backend;
   } catch (error) {
     connection.abandon();
     throw error;
   }
-  const disk = host.diskOf(server.directory);
-  return await makeBackend({
-    host,
-    connection,
-    dialect: mysqlDialect({ engine, dedup: options.dedup }),
-    bigValues: new MysqlBigValues(connection),
-    devpath: disk === null ? [] : [host.hostname, disk],
-  }, options);
 }
 
 /** Nothing may be created before it is known that all of it can be. */

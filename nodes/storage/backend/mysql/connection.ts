@@ -19,6 +19,7 @@ import { Gate } from "./gate.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Server } from "./server.ts";
 import { Template } from "./template.ts";
+import { WriteTrail } from "./write_trail.ts";
 
 /**
  * How long the server may take, in milliseconds, to commit and to give up the lock when a node is
@@ -41,6 +42,7 @@ export class Connection implements SqlConnection {
   readonly #gate: Gate;
   readonly #changes = new Changes();
   readonly lastTids = new LastTids();
+  readonly trail: WriteTrail;
   readonly hold = null;
   readonly #writer: Pipeline;
   readonly #reader: Pipeline;
@@ -51,13 +53,18 @@ export class Connection implements SqlConnection {
 
   private constructor(
     { host, server, failed }: ConnectionOptions,
-    sessions: { readonly writer: Pipeline; readonly reader: Pipeline },
+    { writer, reader, trail }: {
+      readonly writer: Pipeline;
+      readonly reader: Pipeline;
+      readonly trail: WriteTrail;
+    },
   ) {
     this.#host = host;
     this.#failed = failed;
     this.#server = server;
-    this.#writer = sessions.writer;
-    this.#reader = sessions.reader;
+    this.#writer = writer;
+    this.#reader = reader;
+    this.trail = trail;
     this.#gate = new Gate((error) => this.#fail(error));
     this.#commits = new GroupCommit(host, async () => {
       await this.#gate.pass(() => this.#commit(), { holds: false });
@@ -69,8 +76,9 @@ export class Connection implements SqlConnection {
     const { server } = options;
     let failed = (_error: unknown) => {};
     const { maxPacket } = server;
+    const trail = new WriteTrail(server.database);
     const writer = new Pipeline(server.session, {
-      connect: () => server.reconnect(),
+      connect: () => server.reconnect((session) => trail.check((sqls) => session.query(sqls))),
       maxPacket,
       failed: (error) => failed(error),
     });
@@ -85,13 +93,18 @@ export class Connection implements SqlConnection {
         maxPacket,
         failed: (error) => failed(error),
       });
-      const connection: Connection = new Connection(options, { writer, reader });
+      const connection: Connection = new Connection(options, { writer, reader, trail });
       failed = (error) => connection.#fail(error);
       return connection;
     } catch (error) {
       writer.destroy();
       throw error;
     }
+  }
+
+  /** From now on it is found out when somebody else has written. Rejects with a DatabaseError. */
+  followTrail(): Promise<void> {
+    return this.trail.follow((sqls) => Promise.all(sqls.map((sql) => this.#writer.ask(sql))));
   }
 
   read(sql: string): ReadStatement {
@@ -159,7 +172,11 @@ export class Connection implements SqlConnection {
       this.#inTransaction = false;
       // While operations wait, some of the changes that were announced are yet to be written.
       const done = this.#gate.isOpen ? this.#changes.commit() : () => {};
-      const committed = this.#writer.ask("COMMIT", "commit").then(done);
+      const settled = this.trail.commit();
+      const committed = this.#writer.ask("COMMIT", "commit").then(() => {
+        done();
+        settled();
+      });
       committed.catch(() => {});
       this.#committed = committed;
     }

@@ -116,12 +116,16 @@ export class Server {
     return connect(this.#host, this.#options, this.#closing.signal);
   }
 
-  /** Opens a session in place of the one that had the lock, and takes that again. */
-  async reconnect(): Promise<SqlSession> {
+  /**
+   * Opens a session in place of the one that had the lock, and takes that again. Rejects with what
+   * `check` rejects with, which looks at the database under the lock.
+   */
+  async reconnect(check: (session: SqlSession) => Promise<void>): Promise<SqlSession> {
     this.#host.log.log("WARNING", "storage", "lost the database server: connecting again");
     const session = await this.connect();
     try {
       await lock(session, this.database);
+      await check(session);
     } catch (error) {
       session.destroy();
       throw error;

@@ -6,7 +6,7 @@
  * So each of them goes through `inOrder` or `atomically`, and uses statements only inside.
  */
 
-import type { Oid } from "../../../codec/ids.ts";
+import type { Oid, Tid } from "../../../codec/ids.ts";
 import type { SqlRow, SqlValue } from "../../../host/host.ts";
 import type { Eventual } from "../eventual.ts";
 import type { CommitHold } from "./commit_hold.ts";
@@ -34,9 +34,19 @@ export interface Commits {
   committed(): Eventual<void>;
 }
 
+/** Is told what is about to be written, where somebody else may write to the database as well. */
+export interface Trail {
+  /** Rows with this tid (or ttid). */
+  tid(tid: Tid): void;
+  /** A setting; null where it is deleted. */
+  setting(name: string, value: string | null): void;
+}
+
 export interface SqlConnection extends Commits {
   /** What is remembered of objects where looking for it costs much; null where it does not. */
   readonly lastTids: LastTids | null;
+  /** Null where nobody else can have written. */
+  readonly trail: Trail | null;
   /**
    * By which commits are kept back while something is written in parts; null where statements keep
    * nobody waiting but who waits for them, so that nothing has to be written in parts.

@@ -93,6 +93,7 @@ export class SqlPending implements PendingTable {
 
   vote(vote: Vote): void {
     const { ttid, stores, part = stores, metadata } = vote;
+    this.#connection.trail?.tid(ttid);
     this.#unfinished.set(ttid, { stores, isAborted: false });
     unawaited(
       this.#connection.atomically(() =>
@@ -143,6 +144,7 @@ export class SqlPending implements PendingTable {
   }
 
   lock({ ttid, tid }: { readonly ttid: Tid; readonly tid: Tid }): void {
+    this.#connection.trail?.tid(tid);
     this.#connection.inOrder(() => this.#lock.run(tid, ttid));
   }
 
@@ -229,6 +231,7 @@ export class SqlPending implements PendingTable {
 
   validate({ ttid, tid }: { readonly ttid: Tid; readonly tid: Tid }): void {
     this.#connection.changing(null);
+    this.#connection.trail?.tid(tid);
     unawaited(this.#connection.atomically(() =>
       then(this.#heldBy.all(ttid), (held) => {
         this.#lock.run(tid, ttid);

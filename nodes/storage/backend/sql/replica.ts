@@ -144,6 +144,7 @@ export class SqlReplica implements ReplicaTable {
   addTransaction(transaction: ReplicaTransaction): void {
     const { tid, packed, oids, user, description, extension, ttid } = transaction;
     const flag = packed ? 1 : 0;
+    this.#connection.trail?.tid(tid);
     const rest = [packOids(oids), user, description, extension, ttid];
     this.#connection.inOrder(() => {
       this.#insertTransaction.run(this.#partition(tid), tid, flag, ...rest);
@@ -152,6 +153,7 @@ export class SqlReplica implements ReplicaTable {
 
   addObject(object: AddedObject): Eventual<void> {
     this.#connection.changing([object.oid]);
+    this.#connection.trail?.tid(object.tid);
     return this.#connection.atomically(() => eventually(this.#add(object)));
   }
 

@@ -190,6 +190,7 @@ export class SqlSettings implements Settings {
   }
 
   #send(key: Key, value: string | null): void {
+    this.#connection.trail?.setting(key, value);
     if (value === null) this.#delete.run(key);
     else this.#set.run(key, value);
   }

@@ -24,6 +24,7 @@ export class Connection implements SqlConnection {
   readonly #commitStatement: SqlStatement;
   readonly #commits: GroupCommit;
   readonly lastTids = null;
+  readonly trail = null;
   readonly hold = new CommitHold();
   #inTransaction = false;
   #failure: unknown = null;
