@@ -3,10 +3,14 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { AskStoreTransaction } from "../../gen/packets.ts";
+import { AskCheckSerialRange, AskCheckTIDRange, AskStoreTransaction } from "../../gen/packets.ts";
+import { MAX_TID } from "../../nodes/codec/ids.ts";
 import { parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
-import { dataOf, open, startServer } from "./mysql_support.ts";
-import { o, Stage, t } from "./support.ts";
+import { isIntact } from "../../nodes/storage/intact.ts";
+import type { Mariadb } from "../support/mariadb.ts";
+import { type Address, dataOf, open, startServer } from "./mysql_support.ts";
+import { StoragePeer } from "./storage_peer.ts";
+import { o, S1, S2, Stage, t } from "./support.ts";
 
 const testOnServer = await startServer();
 
@@ -149,6 +153,63 @@ testOnServer("any bytes come back as they were, big values in pieces", async (se
     await server.query("SELECT id FROM bigdata UNION SELECT id FROM data", database),
     [],
   );
+});
+
+/** Deletes a piece of each big value. */
+const losePiece = (server: Mariadb, { address: { database } }: Address) =>
+  server.query("DELETE FROM bigdata WHERE LENGTH(value) < 8388608", database);
+
+testOnServer("a big value whose pieces are missing is damage, which is mended", async (server) => {
+  for (const dedup of [false, true]) {
+    const address = await server.createDatabase("InnoDB");
+    await using opened = await open(address, { dedup });
+    const { backend } = opened;
+    const value = dataOf(new Uint8Array(randomBytes(0x100_0001)));
+    const keys = [{ oid: o(0), tid: t(100) }, { oid: o(2), tid: t(100) }];
+    for (const key of keys) await backend.replica.addObject({ ...key, value, valueTid: null });
+    await backend.commit();
+    await losePiece(server, address);
+    for (const key of keys) {
+      assert.equal(await backend.objects.load(key.oid, { at: null, before: null }), null);
+      assert.equal(await isIntact(backend, key), false);
+    }
+    // As a copy is repaired: what is damaged is deleted, and comes again.
+    for (const key of keys) {
+      await backend.replica.deleteObjects([key]);
+      await backend.replica.addObject({ ...key, value, valueTid: null });
+      assert.equal(await isIntact(backend, key), true);
+    }
+    await backend.commit();
+    for (const { oid } of keys) {
+      const record = await backend.objects.load(oid, { at: null, before: null });
+      assert(record?.value && equal(record.value.data, value.data));
+    }
+    assert.deepEqual(opened.failures, []);
+  }
+});
+
+testOnServer("a check finds that pieces of a big value are missing", async (server) => {
+  await using stage = await Stage.operating();
+  const client = await stage.client();
+  await stage.commit(client, t(100), [{ oid: o(1), data: "x".repeat(0x100_0001) }]);
+  await stage.becomesOnDisk("SELECT oid FROM obj", [{ oid: 1n }]);
+  const { address } = stage.database;
+  assert(address.adapter === "MySQL");
+  await losePiece(server, address);
+  using peer = await StoragePeer.listen(stage.host, S2, { partitions: 1 });
+  stage.tellNodes(peer.information);
+  stage.change({ offset: 0, nid: S2, state: "UP_TO_DATE" });
+  await stage.settled();
+  const { link: { connection } } = await peer.connect(stage.node.address);
+  const range = { partition: 0, length: 100, minTid: t(0), maxTid: MAX_TID };
+  await connection.ask(AskCheckTIDRange, range);
+  await assert.rejects(connection.ask(AskCheckSerialRange, { ...range, minOid: o(0) }), {
+    ...{ code: "CHECKING_ERROR", message: "partition 0 is damaged" },
+  });
+  assert.deepEqual(await stage.notices.next(), { is: "corrupted", partition: 0, nids: [S1] });
+  // It goes on.
+  await stage.commit(client, t(200), [{ oid: o(1), serial: t(100), data: "y" }]);
+  assert.equal((await client.load(o(1))).data, "y");
 });
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

@@ -101,7 +101,7 @@ export class SqlData implements DataTable {
     });
   }
 
-  /** The row that has the same data. Where the disk has altered it, it gets them again. */
+  /** The row that has the same data. Where the disk has altered or lost them, it gets them again. */
   #find({ compression, checksum, data }: StoredData): Eventual<DataId | null> {
     const flag = compression ? 1n : 0n;
     return then(this.#equal.get(checksum, flag, flag | IN_PIECES), (row) => {
@@ -109,16 +109,26 @@ export class SqlData implements DataTable {
       return then(this.read(row), (found) => {
         const id = integerOf(row.id);
         if (found !== null && sameBytes(found.data, data)) return id;
-        const isAltered = found !== null && !sameBytes(checksumOf(found.data), checksum);
-        if (isAltered && !isInPieces(row) && sameBytes(checksumOf(data), checksum)) {
-          this.#restore.run(data, id);
-          return id;
-        }
+        const isDamaged = found === null || !sameBytes(checksumOf(found.data), checksum);
+        const isRight = sameBytes(checksumOf(data), checksum);
+        if (isDamaged && isRight && this.#restored(row, data)) return id;
         throw new DatabaseError(
           "two different data have the same SHA-1, and --dedup has no room for both",
         );
       });
     });
+  }
+
+  /** Gives a row its data again. Returns false where there is no room for them in it. */
+  #restored(row: SqlRow, data: Uint8Array): boolean {
+    const id = integerOf(row.id);
+    if (!isInPieces(row)) {
+      this.#restore.run(data, id);
+      return true;
+    }
+    const pieces = this.#parts.bigValues?.store(data) ?? null;
+    pieces?.updateRow(id);
+    return pieces !== null;
   }
 
   #nextId(partition: number): Eventual<DataId> {
@@ -155,13 +165,13 @@ export class SqlData implements DataTable {
 
   /**
    * The data in a row with the columns `hash`, `compression` and `value`, wherever their bytes are;
-   * null where there are none.
+   * null where there are none, or not all.
    */
   read(row: SqlRow): Eventual<StoredData | null> {
     const stored = storedData(row);
     const { bigValues } = this.#parts;
     if (stored === null || bigValues === null || !isInPieces(row)) return stored;
-    return then(bigValues.load(stored.data), (data) => ({ ...stored, data }));
+    return then(bigValues.load(stored.data), (data) => data === null ? null : { ...stored, data });
   }
 
   release(ids: Iterable<DataId>): void {
