@@ -51,6 +51,17 @@ export function readRawSections(
   return parse(text, file);
 }
 
+/** Whether some value of these sections has `%(key)s` in it. */
+export function isReferred(
+  sections: ReadonlyMap<string, ReadonlyMap<string, string>>,
+  key: string,
+): boolean {
+  const reference = `%(${key})s`;
+  return [...sections.values()].some((values) =>
+    [...values.values()].some((value) => value.toLowerCase().includes(reference))
+  );
+}
+
 type Sections = Map<string, Map<string, string>>;
 
 function parse(text: string, file: string): Sections {

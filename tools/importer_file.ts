@@ -4,10 +4,12 @@
  * FileStorage.
  */
 
+import { resolve } from "node:path";
 import { MAX_ID, type Oid, oid } from "../nodes/codec/ids.ts";
 import { ConfigurationError } from "../nodes/errors.ts";
 import type { ImporterOptions, SourceOptions } from "../nodes/storage/backend/importer/options.ts";
-import { readSections, type Section } from "./config_file.ts";
+import { suggestion } from "./config_check/suggestion.ts";
+import { isReferred, readRawSections, readSections, type Section } from "./config_file.ts";
 import { expandHome, readFile } from "./files.ts";
 
 /** Where to import to, as texts. */
@@ -23,6 +25,9 @@ export interface ImporterFile {
   readonly importer: ImporterOptions;
   readonly own: OwnDatabaseText;
 }
+
+/** The keys of the section that says where to import to. */
+const MAIN_KEYS = ["adapter", "database", "engine", "wait", "compress", "writeback"];
 
 /** Reads importer.conf. Throws a ConfigurationError. */
 export function readImporterFile(path: string): ImporterFile {
@@ -41,13 +46,18 @@ export function parseImporterFile(text: string, file: string): ImporterFile {
   }
   const [name, main] = first;
   const where = `${file}, section ${name}`;
+  refuseStrangeKeys(readRawSections(text, file), name, where);
   const writeBack = flag(main, "writeback", where);
   if (writeBack && others.length > 1) {
     throw new ConfigurationError(`${where}: Can not forward new transactions to splitted DB.`);
   }
+  const sources = others.map(([name, section]) =>
+    source(name, section, `${file}, section ${name}`)
+  );
+  refuseTwins(sources, file);
   return {
     importer: {
-      sources: others.map(([name, section]) => source(name, section, `${file}, section ${name}`)),
+      sources,
       compress: compression(main, where),
       writeBack,
     },
@@ -58,6 +68,44 @@ export function parseImporterFile(text: string, file: string): ImporterFile {
       wait: seconds(main, "wait", where),
     },
   };
+}
+
+/** A misspelt key would change what can't be changed any more once everything is imported. */
+function refuseStrangeKeys(
+  raw: ReturnType<typeof readRawSections>,
+  name: string,
+  where: string,
+): void {
+  for (const key of raw.get(name)?.keys() ?? []) {
+    if (MAIN_KEYS.includes(key) || isReferred(raw, key)) continue;
+    throw new ConfigurationError(
+      `${where}: there is no key '${key}'${suggestion(key, MAIN_KEYS)}: correct or remove it`,
+    );
+  }
+}
+
+/** A FileStorage that is imported twice would be two databases from then on. */
+function refuseTwins(sources: readonly SourceOptions[], file: string): void {
+  const names = new Map<string, string>();
+  for (const { name, path } of sources) {
+    const real = realPath(path);
+    const twin = names.get(real);
+    if (twin !== undefined) {
+      throw new ConfigurationError(
+        `${file}: the sections ${twin} and ${name} both import ${real}: expected it in one of them`,
+      );
+    }
+    names.set(real, name);
+  }
+}
+
+/** The path by which a file is told from all others, as far as that can be seen. */
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return resolve(path);
+  }
 }
 
 function required(section: Section, key: string, where: string): string {

@@ -55,6 +55,15 @@ Deno.test("what is not said is as with NEO", () => {
   assert.deepEqual([written.importer.compress, written.importer.writeBack], [false, true]);
 });
 
+Deno.test("keys that others refer to, or that all sections inherit, are no mistakes", () => {
+  const text = `[DEFAULT]\nbase = /data\n[neo]\ndatabase = %(name)s\nname = x@y\n`;
+  const storage = STORAGE.replace("/data", "%(base)s");
+  // What all sections inherit is a mount point as well: it has no place here but in NEO's.
+  assert.throws(() => parse(`${text}[root]\n${storage}\n`), /expected an oid for base/);
+  const { own } = parse(`${text.replace(/^.*\n.*\n/, "")}[root]\n${STORAGE}\n`);
+  assert.equal(own.database, "x@y");
+});
+
 Deno.test("mistakes are told in one line that says where", () => {
   const storage = (text: string) => `${MAIN}[root]\nstorage = ${text}\n`;
   const wrong: [string, RegExp][] = [
@@ -65,6 +74,14 @@ Deno.test("mistakes are told in one line that says where", () => {
     [`${MAIN}writeback = yes\n[root]\n${STORAGE}\n`, /expected true or false for writeback/],
     [`${MAIN}wait = soon\n[root]\n${STORAGE}\n`, /expected seconds for wait, found 'soon'/],
     [`${MAIN}compress = lzma\n[root]\n${STORAGE}\n`, /zlib=9 for compress, found 'lzma'/],
+    [
+      `${MAIN}compres = false\n[root]\n${STORAGE}\n`,
+      /section neo: there is no key 'compres' \(did you mean 'compress'\?\): correct or remove it$/,
+    ],
+    [
+      `${MAIN}[a]\n${STORAGE}\nb = 1\n[b]\n${STORAGE.replace("/data/", "/data/../data/")}\n`,
+      /importer\.conf: the sections a and b both import \/data\/root\.fs: expected it in one/,
+    ],
     [`${MAIN}writeback = true\n[a]\n${STORAGE}\n[b]\n${STORAGE}\n`, /Can not forward new/],
     [`${MAIN}[root]\n${STORAGE}\nother = x\n`, /section root: expected an oid for other/],
     [storage("<zeoclient>\n  server x\n  </zeoclient>"), /found <zeoclient>: stop the ZEO/],

@@ -6,9 +6,9 @@ import { MASTER } from "../commands/master.ts";
 import { STORAGE } from "../commands/storage.ts";
 import { addressText, parseAddress, parseAddresses } from "../../nodes/cluster/addresses.ts";
 import { ConfigurationError } from "../../nodes/errors.ts";
-import { DEFAULT, readRawSections } from "../config_file.ts";
+import { DEFAULT, isReferred, readRawSections } from "../config_file.ts";
 import { keyOf } from "../options.ts";
-import { checkSection, isReferred, type Role, type SectionReport } from "./section.ts";
+import { checkSection, type Role, type SectionReport } from "./section.ts";
 import { suggestion } from "./suggestion.ts";
 
 const ROLES: readonly Role[] = [

@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { ConfigurationError, NetworkError } from "../../nodes/errors.ts";
 import { expandHome } from "../files.ts";
 import type { NodeCommand, Resolve } from "../commands/common.ts";
-import { DEFAULT, readSection, type Section } from "../config_file.ts";
+import { DEFAULT, isReferred, readSection, type Section } from "../config_file.ts";
 import { keyOf, mistakesIn, type OptionSpec, sectionValues } from "../options.ts";
 import { suggestion } from "./suggestion.ts";
 
@@ -74,17 +74,6 @@ function strangeKeys({ raw, allKeys }: FileContext, section: string): string[] {
   return [...raw.get(section)?.keys() ?? []]
     .filter((key) => !allKeys.has(key) && !isReferred(raw, key))
     .map((key) => `no node reads '${key}'${suggestion(key, allKeys)}: correct or remove it`);
-}
-
-/** Whether some value has `%(key)s` in it. */
-export function isReferred(
-  raw: FileContext["raw"],
-  key: string,
-): boolean {
-  const reference = `%(${key})s`;
-  return [...raw.values()].some((values) =>
-    [...values.values()].some((value) => value.toLowerCase().includes(reference))
-  );
 }
 
 /** Files that a node reads have to be there; those that it makes need a directory. */
