@@ -111,11 +111,12 @@ export async function commit(
   at: number,
   id: number,
   data: Uint8Array,
+  description = NOTHING,
 ): Promise<void> {
   const { data: table, pending } = backend;
   const stored = { compression: false, checksum: sha1(data), data };
   const dataId = await table.store(o(id), stored);
-  const metadata = { user: NOTHING, description: NOTHING, extension: NOTHING, oids: [o(id)] };
+  const metadata = { user: NOTHING, description, extension: NOTHING, oids: [o(id)] };
   const stores = new Map([[o(id), { dataId, valueTid: null }]]);
   await pending.vote({ ttid: t(at), stores, metadata });
   await pending.lock({ ttid: t(at), tid: t(at) });

@@ -59,7 +59,7 @@ async function exportTo({ url, path, values, signal }: {
   if (to < from) {
     throw new ConfigurationError("there are no transactions in that range: nothing was written");
   }
-  using target = new FileTarget(path);
+  using target = new FileTarget(path, logSink(values));
   const origin = new ClusterOrigin(client, { from, to }, signal);
   const summary = await transfer(origin, target, { signal, quiet });
   target.finish();

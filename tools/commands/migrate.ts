@@ -80,7 +80,7 @@ async function exportCluster(
   signal: AbortSignal,
 ): Promise<void> {
   await using client = await openForReading(...connection(masters, values, signal));
-  using target = new FileTarget(path);
+  using target = new FileTarget(path, logSink(values));
   const origin = new ClusterOrigin(client, { from: ZERO_TID, to: client.lastTid }, signal);
   await transfer(origin, target, { signal, quiet: values.flag("quiet") });
   target.finish();

@@ -6,6 +6,7 @@ import { readSeries, type SeriesFile } from "../backup/series.ts";
 import { SeriesOrigin } from "../backup/series_origin.ts";
 import { expandHome, readFile } from "../files.ts";
 import { interruptible } from "../interrupt.ts";
+import type { LogSink } from "../../nodes/host/host.ts";
 import { LOG_OPTIONS, logSink } from "../log.ts";
 import { type CommandSpec, parseCommandLine, UsageError } from "../options.ts";
 import { ClusterTarget } from "../transfer/cluster_target.ts";
@@ -52,12 +53,11 @@ export async function runRestore(args: readonly string[]): Promise<number> {
   const quiet = values.flag("quiet");
   const origin = () => new SeriesOrigin(files, to);
   const summary = await interruptible((signal) => {
+    const options = { signal, quiet, log: logSink(values) };
     if (!isClusterUrl(destination)) {
-      return restoreFile(origin(), expandHome(destination), { signal, quiet });
+      return restoreFile(origin(), expandHome(destination), options);
     }
-    return restoreCluster(files, origin(), {
-      ...{ url: destination, signal, quiet, log: logSink(values) },
-    });
+    return restoreCluster(files, origin(), { ...options, url: destination });
   });
   if (!quiet) console.log(`${destination}: ${summaryText(summary)}`);
   return 0;
@@ -66,14 +66,15 @@ export async function runRestore(args: readonly string[]): Promise<number> {
 interface Options {
   readonly signal: AbortSignal;
   readonly quiet: boolean;
+  readonly log: LogSink;
 }
 
 async function restoreFile(
   origin: SeriesOrigin,
   path: string,
-  options: Options,
+  { log, ...options }: Options,
 ): Promise<Summary> {
-  using target = new FileTarget(path);
+  using target = new FileTarget(path, log);
   const summary = await transfer(origin, target, options);
   target.finish();
   return summary;
@@ -83,10 +84,7 @@ async function restoreFile(
 async function restoreCluster(
   files: readonly SeriesFile[],
   origin: SeriesOrigin,
-  { url, log, ...options }: Options & {
-    readonly url: string;
-    readonly log: ReturnType<typeof logSink>;
-  },
+  { url, log, ...options }: Options & { readonly url: string },
 ): Promise<Summary> {
   await transfer(new SeriesOrigin(files), NOWHERE, options);
   await using client = await openForWriting(url, { signal: options.signal, log });

@@ -3,7 +3,9 @@
  * that name finds all that was asked for.
  */
 
+import { fitted } from "../../nodes/filestorage/texts.ts";
 import { FileStorageWriter } from "../../nodes/filestorage/writer.ts";
+import type { LogSink } from "../../nodes/host/host.ts";
 import type { Target, Transferred } from "./transaction.ts";
 import { PendingFile, refuseTaken } from "./pending_file.ts";
 
@@ -11,9 +13,15 @@ export class FileTarget implements Target, Disposable {
   readonly #path: string;
   readonly #file: PendingFile;
   readonly #writer: FileStorageWriter;
+  readonly #log: LogSink;
 
-  /** Throws a FileError when there is a file of that name, or another process makes it. */
-  constructor(path: string) {
+  /**
+   * Throws a FileError when there is a file of that name, or another process makes it.
+   *
+   * @param log gets what a FileStorage has no room for
+   */
+  constructor(path: string, log: LogSink) {
+    this.#log = log;
     refuseTaken(path);
     this.#path = path;
     this.#file = new PendingFile(`${path}.part`);
@@ -26,7 +34,7 @@ export class FileTarget implements Target, Disposable {
   }
 
   async write(transaction: Transferred): Promise<void> {
-    this.#writer.begin(transaction);
+    this.#writer.begin(fitted(transaction, this.#log));
     for await (const record of transaction.records) this.#writer.store(record);
     this.#writer.end();
   }

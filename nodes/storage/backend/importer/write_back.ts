@@ -7,6 +7,7 @@
 import { MAX_TID, type Tid } from "../../../codec/ids.ts";
 import { FileError } from "../../../errors.ts";
 import { FileStorageReader } from "../../../filestorage/reader.ts";
+import { fitted } from "../../../filestorage/texts.ts";
 import { FileStorageWriter } from "../../../filestorage/writer.ts";
 import type { NodeHost, RandomFile } from "../../../host/host.ts";
 import type { Backend, BackgroundWork, Slices } from "../backend.ts";
@@ -183,7 +184,7 @@ export class WriteBack implements BackgroundWork {
     const { replica } = this.#database;
     const transaction = await replica.transaction(tid);
     if (transaction === null) return;
-    writer.begin(transaction);
+    writer.begin(fitted(transaction, this.#host.log));
     for (const oid of transaction.oids) {
       const object = await replica.object({ oid, tid });
       // Objects that were only checked have no revision.
