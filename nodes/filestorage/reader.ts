@@ -3,7 +3,7 @@
  * storage as it was when it was opened, up to the last transaction that is whole.
  */
 
-import type { Oid, Tid } from "../codec/ids.ts";
+import { hexId, type Oid, type Tid } from "../codec/ids.ts";
 import { FileError } from "../errors.ts";
 import type { FileSystem, LogSink, RandomFile } from "../host/host.ts";
 import { latin1 } from "../pickle/opcodes.ts";
@@ -32,6 +32,15 @@ import { Window } from "./window.ts";
 /** What is read at once of a single record: mostly all of it. */
 const RECORD_WINDOW_BYTES = 8 << 10;
 
+/** Revisions of one object that are gone through without a pause. */
+export const RECORDS_AT_ONCE = 128;
+
+/** A record of an object, and the tid of the one after it. */
+export interface Found {
+  readonly record: RecordHeader;
+  readonly next: Tid | null;
+}
+
 /** Lets others work where it is time for that. */
 export type Pause = () => Promise<unknown>;
 
@@ -53,6 +62,8 @@ export interface Texts {
 export class FileStorageReader {
   readonly path: string;
   readonly #file: RandomFile;
+  readonly #log: LogSink;
+  #hasStaleIndex = false;
   readonly #window: Window;
   /** Where the last record of each object is. */
   readonly index: OidIndex;
@@ -62,8 +73,13 @@ export class FileStorageReader {
   /** The last transaction's tid; null where there is none. */
   readonly lastTid: Tid | null;
 
-  private constructor(file: RandomFile, { index, positions, end, lastTid }: Contents) {
+  private constructor(
+    file: RandomFile,
+    log: LogSink,
+    { index, positions, end, lastTid }: Contents,
+  ) {
     this.path = file.path;
+    this.#log = log;
     this.#file = file;
     this.#window = new Window(file, RECORD_WINDOW_BYTES);
     this.index = index;
@@ -81,13 +97,13 @@ export class FileStorageReader {
     if (file === null) throw new FileError(`there is no file ${path}`);
     try {
       checkMagic(file);
-      const contents = await look(file, loadSavedIndex(files, file), pause);
+      const contents = await look(file, loadSavedIndex(files, file, log), pause);
       const surplus = file.size - contents.end;
       if (surplus > 0) {
         const what = `${surplus} bytes at the end are left out: they are no whole transaction`;
         log.log("WARNING", "filestorage", `${path}: ${what}`);
       }
-      return new FileStorageReader(file, contents);
+      return new FileStorageReader(file, log, contents);
     } catch (error) {
       file.close();
       throw error;
@@ -103,11 +119,6 @@ export class FileStorageReader {
     return this.index.size;
   }
 
-  /** Where the last record of an object is; 0 where it has none. */
-  lastPosition(oid: Oid): number {
-    return this.index.get(oid);
-  }
-
   /** The last record of an object; null where it has none. Throws a FileError. */
   last(oid: Oid): RecordHeader | null {
     const position = this.index.get(oid);
@@ -119,11 +130,26 @@ export class FileStorageReader {
     return previous === 0 ? null : this.#record(oid, previous);
   }
 
-  /** The last record of an object before a tid, and the tid of the next one. */
-  before(oid: Oid, bound: Tid): { record: RecordHeader; next: Tid | null } | null {
-    let next: Tid | null = null;
-    for (let at = this.last(oid); at !== null; at = this.previous(at)) {
+  /**
+   * The last record of an object before a tid, and the tid of the next one. Where many revisions
+   * have to be gone through, `pause` is called in between, and the answer comes later.
+   */
+  before(oid: Oid, bound: Tid, pause: Pause): Found | null | Promise<Found | null> {
+    return this.#before({ at: this.last(oid), next: null }, bound, pause);
+  }
+
+  #before(
+    from: { readonly at: RecordHeader | null; readonly next: Tid | null },
+    bound: Tid,
+    pause: Pause,
+  ): Found | null | Promise<Found | null> {
+    let { at, next } = from;
+    for (let left = RECORDS_AT_ONCE; at !== null; at = this.previous(at)) {
       if (at.tid < bound) return { record: at, next };
+      if (left-- === 0) {
+        const place = { at, next };
+        return pause().then(() => this.#before(place, bound, pause));
+      }
       next = at.tid;
     }
     return null;
@@ -188,11 +214,32 @@ export class FileStorageReader {
       const transaction = scanner.next();
       if (transaction !== null) this.#positions.note(transaction);
       if (transaction === null || transaction.tid >= from) {
-        const read = (record: RecordHeader) => this.data(record);
-        return new Transactions({ scanner, positions: this.#positions, read }, transaction);
+        const parts = {
+          scanner,
+          positions: this.#positions,
+          read: (record: RecordHeader) => this.data(record),
+          seen: (record: RecordHeader) => this.#seen(record),
+        };
+        return new Transactions(parts, transaction);
       }
       await pause();
     }
+  }
+
+  /** A saved index is checked in passing, as only a look at everything can. */
+  #seen({ oid, position }: RecordHeader): void {
+    if (this.index.get(oid) >= position) return;
+    this.index.set(oid, position);
+    if (this.#hasStaleIndex) return;
+    this.#hasStaleIndex = true;
+    this.#log.log(
+      "ERROR",
+      "filestorage",
+      `${this.path}.index names an older revision of the object ${
+        hexId(oid)
+      } than the last: what ` +
+        "was loaded so far may be old. Remove the index and start again",
+    );
   }
 
   /** Goes through transactions from the last one back. Throws a FileError. */

@@ -4,9 +4,9 @@
  * storage: it may be older than the storage, or that of another one.
  */
 
-import { oid } from "../codec/ids.ts";
+import { type Oid, oid } from "../codec/ids.ts";
 import { FileError } from "../errors.ts";
-import type { FileSystem, RandomFile } from "../host/host.ts";
+import type { FileSystem, LogSink, RandomFile } from "../host/host.ts";
 import { PickleError } from "../pickle/errors.ts";
 import { type Plain, PlainLoader } from "../pickle/plain.ts";
 import {
@@ -28,6 +28,12 @@ const SUFFIX_BYTES = 2;
 const OFFSET_BYTES = 6;
 /** How many of its entries are looked up in the storage. */
 const SAMPLES = 64;
+/** How many records are looked at beside such an entry, and how much is read at once for them. */
+const SAMPLE_RECORDS = 256;
+const SAMPLE_WINDOW_BYTES = 8 << 10;
+/** How far back from its end an index is checked entry by entry: milliseconds of work. */
+const TAIL_BYTES = 4 << 20;
+const TAIL_TRANSACTIONS = 4096;
 
 export interface SavedIndex {
   readonly index: OidIndex;
@@ -35,10 +41,23 @@ export interface SavedIndex {
   readonly position: number;
 }
 
-/** Loads the index of a storage; null when there is none that can be trusted. */
-export function loadSavedIndex(files: FileSystem, storage: RandomFile): SavedIndex | null {
+/** Loads the index of a storage; null when there is none that can be trusted, which is logged. */
+export function loadSavedIndex(
+  files: FileSystem,
+  storage: RandomFile,
+  log: LogSink,
+): SavedIndex | null {
   const file = files.open(`${storage.path}.index`, "read");
   if (file === null) return null;
+  const saved = loadTrusted(file, storage);
+  if (saved === null) {
+    const what = `${file.path} is not that of ${storage.path} as it is now`;
+    log.log("WARNING", "filestorage", `${what}: it is left aside, and the whole storage is read`);
+  }
+  return saved;
+}
+
+function loadTrusted(file: RandomFile, storage: RandomFile): SavedIndex | null {
   try {
     const saved = load(file);
     return saved !== null && agrees(saved, storage) ? saved : null;
@@ -112,29 +131,71 @@ function addPart(index: OidIndex, part: Plain): boolean {
 }
 
 /**
- * Whether an index is that of a storage: a transaction ends where it ends, whose records it has as
- * the last of their objects, and some entries from all over it point to records of their objects.
+ * Whether an index is that of a storage: a transaction ends where it ends, and it names the last
+ * records of the objects in the last megabytes before, and in transactions from all over it.
  */
 function agrees({ index, position }: SavedIndex, storage: RandomFile): boolean {
-  const { path, size } = storage;
+  const { size } = storage;
   if (!Number.isSafeInteger(position) || position > size) return false;
   if (position < MAGIC_BYTES + TRANSACTION_HEADER_BYTES + WORD_BYTES) return false;
+  const start = startOfTail(storage, position);
+  return start !== null && knowsAll({ index, position }, storage, start) &&
+    samples(index).every((sample) => isRight({ index, position }, storage, sample));
+}
+
+/** Where the last transactions before a position begin; null where none end there. */
+function startOfTail(storage: RandomFile, position: number): number | null {
   const word = new Uint8Array(WORD_BYTES);
-  storage.read(word, position - WORD_BYTES);
-  const start = position - WORD_BYTES - Number(viewOf(word).getBigUint64(0));
-  if (!Number.isSafeInteger(start) || start < MAGIC_BYTES) return false;
+  let start = position;
+  for (let left = TAIL_TRANSACTIONS; left > 0 && start > MAGIC_BYTES; left--) {
+    if (position - start >= TAIL_BYTES) break;
+    storage.read(word, start - WORD_BYTES);
+    start -= WORD_BYTES + Number(viewOf(word).getBigUint64(0));
+    if (!Number.isSafeInteger(start) || start < MAGIC_BYTES) return null;
+  }
+  return start;
+}
+
+/** Whether an index knows all records from a transaction on as the last of their objects. */
+function knowsAll({ index, position }: SavedIndex, storage: RandomFile, start: number): boolean {
   const scanner = new Scanner({ file: storage, position: start, end: position });
-  const last = scanner.next();
-  if (last === null || last.end + WORD_BYTES !== position) return false;
-  const newest = new Map([...scanner.records(last)].map(({ oid, position }) => [oid, position]));
-  for (const [id, at] of newest) if (index.get(id) !== at) return false;
+  const newest = new OidIndex();
+  for (let next = scanner.next(); next !== null; next = scanner.next()) {
+    for (const { oid, position } of scanner.records(next)) newest.set(oid, position);
+  }
+  if (scanner.position !== position) return false;
+  for (const [id, at] of newest.entries()) if (index.get(id) !== at) return false;
+  return true;
+}
+
+/** Entries from all over an index. */
+function samples(index: OidIndex): [Oid, number][] {
   const step = Math.max(1, Math.floor(index.size / SAMPLES));
-  const bytes = new Uint8Array(RECORD_HEADER_BYTES + WORD_BYTES);
+  const found: [Oid, number][] = [];
   let number = 0;
-  for (const [id, at] of index.entries()) {
-    if (number++ % step !== 0) continue;
-    if (storage.read(bytes, at) < bytes.length || at >= position) return false;
-    if (readRecordHeader(path, bytes, at).oid !== id) return false;
+  for (const entry of index.entries()) if (number++ % step === 0) found.push(entry);
+  return found;
+}
+
+/** Whether an entry points to a record of its object, beside which no record is newer than known. */
+function isRight(
+  { index, position }: SavedIndex,
+  storage: RandomFile,
+  [id, at]: readonly [Oid, number],
+): boolean {
+  const bytes = new Uint8Array(RECORD_HEADER_BYTES + WORD_BYTES);
+  if (storage.read(bytes, at) < bytes.length || at >= position) return false;
+  const { oid, transaction } = readRecordHeader(storage.path, bytes, at);
+  if (oid !== id || transaction >= at) return false;
+  const windowBytes = SAMPLE_WINDOW_BYTES;
+  const scanner = new Scanner({ file: storage, position: transaction, end: position, windowBytes });
+  const header = scanner.next();
+  // One that was undone in place is left out.
+  if (header === null || header.position !== transaction) return true;
+  let left = SAMPLE_RECORDS;
+  for (const record of scanner.records(header)) {
+    if (index.get(record.oid) < record.position) return false;
+    if (--left === 0) break;
   }
   return true;
 }

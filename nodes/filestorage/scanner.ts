@@ -22,7 +22,7 @@ import {
 } from "./format.ts";
 import { Window } from "./window.ts";
 
-/** How much is read at once. */
+/** How much is read at once, as a rule. */
 const WINDOW_BYTES = 1 << 18;
 
 export interface ScannerOptions {
@@ -33,6 +33,8 @@ export interface ScannerOptions {
   readonly end?: number;
   /** The tid of the transaction before, if that is known: those that follow are greater. */
   readonly after?: Tid;
+  /** How much is read at once. */
+  readonly windowBytes?: number;
 }
 
 export class Scanner {
@@ -42,9 +44,10 @@ export class Scanner {
   #position: number;
   #lastTid: Tid | null;
 
-  constructor({ file, position = MAGIC_BYTES, end = file.size, after }: ScannerOptions) {
+  constructor(options: ScannerOptions) {
+    const { file, position = MAGIC_BYTES, end = file.size, after } = options;
     this.#file = file;
-    this.#window = new Window(file, WINDOW_BYTES);
+    this.#window = new Window(file, options.windowBytes ?? WINDOW_BYTES);
     this.#end = end;
     this.#position = position;
     this.#lastTid = after ?? null;

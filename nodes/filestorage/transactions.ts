@@ -13,6 +13,8 @@ export interface TransactionsParts {
   readonly positions: Positions;
   /** Reads the data of any record. */
   readonly read: (record: RecordHeader) => Uint8Array | null;
+  /** Called for each record that is come by. */
+  readonly seen: (record: RecordHeader) => void;
 }
 
 export class Transactions {
@@ -36,9 +38,13 @@ export class Transactions {
   }
 
   /** The records of the current transaction. */
-  records(): IterableIterator<RecordHeader> {
-    if (this.#current === null) return [].values();
-    return this.#parts.scanner.records(this.#current);
+  *records(): IterableIterator<RecordHeader> {
+    if (this.#current === null) return;
+    const { scanner, seen } = this.#parts;
+    for (const record of scanner.records(this.#current)) {
+      seen(record);
+      yield record;
+    }
   }
 
   /**

@@ -10,6 +10,7 @@ import {
   WORD_BYTES,
 } from "../../nodes/filestorage/format.ts";
 import { FileStorageReader } from "../../nodes/filestorage/reader.ts";
+import { fitted } from "../../nodes/filestorage/texts.ts";
 import { FileStorageWriter } from "../../nodes/filestorage/writer.ts";
 import { fileSystem } from "../../nodes/host/random_file.ts";
 
@@ -98,8 +99,8 @@ async function contents(reader: FileStorageReader, from: Tid = ZERO_TID) {
   return found;
 }
 
-const newest = (reader: FileStorageReader, id: number, before: number) => {
-  const found = reader.before(o(id), t(before));
+const newest = async (reader: FileStorageReader, id: number, before: number) => {
+  const found = await reader.before(o(id), t(before), pause);
   return found === null ? null : [found.record.tid, found.next];
 };
 
@@ -120,10 +121,10 @@ Deno.test("what is written is read", async () => {
   assert.deepEqual([...reader.backwards()].map(({ status }) => String.fromCharCode(status)), [
     ...[" ", "p", "p", "p"],
   ]);
-  assert.deepEqual(newest(reader, 1, 100), [30n, null]);
-  assert.deepEqual(newest(reader, 1, 30), [20n, 30n]);
-  assert.deepEqual(newest(reader, 1, 10), null);
-  assert.deepEqual(newest(reader, 5, 100), null);
+  assert.deepEqual(await newest(reader, 1, 100), [30n, null]);
+  assert.deepEqual(await newest(reader, 1, 30), [20n, 30n]);
+  assert.deepEqual(await newest(reader, 1, 10), null);
+  assert.deepEqual(await newest(reader, 5, 100), null);
   assert.deepEqual([reader.lastTid, reader.greatestOid, reader.objectCount], [31n, 70_000n, 3]);
   assert.deepEqual(storage.lines, []);
   reader.close();
@@ -265,8 +266,106 @@ Deno.test("a saved index is taken where it is right, and not where it is not", a
     // Where the index is trusted, nobody looks at what it knows: nor sees that this was undone.
     storage.patch(4 + 16, "u".charCodeAt(0));
     const reader = await storage.open();
-    assert.deepEqual(newest(reader, 9, 100), isTrusted ? [5n, null] : null, String(entries));
-    assert.deepEqual(newest(reader, 1, 100), [20n, null]);
+    assert.deepEqual(await newest(reader, 9, 100), isTrusted ? [5n, null] : null, String(entries));
+    assert.deepEqual(await newest(reader, 1, 100), [20n, null]);
     reader.close();
   }
+});
+
+/** A storage whose root has many revisions, and where the newest records are; with an index. */
+function indexed(change: (entries: [number, number][]) => void): Storage {
+  const storage = new Storage();
+  const entries = new Map<number, number>();
+  for (let at = 1; at <= 20; at++) {
+    const first = storage.writer.size;
+    storage.commit(at, [at % 3, `revision ${at}`]);
+    const description = `transaction ${at}`.length;
+    entries.set(at % 3, first + TRANSACTION_HEADER_BYTES + "me".length + description);
+  }
+  const list = [...entries];
+  change(list);
+  Deno.writeFileSync(`${storage.path}.index`, savedIndex(storage.writer.size, list));
+  return storage;
+}
+
+Deno.test("an index that names an older revision is left aside, and the log says so", async () => {
+  const first = MAGIC_BYTES + TRANSACTION_HEADER_BYTES + "me".length + "transaction 1".length;
+  using right = indexed(() => {});
+  using wrong = indexed((entries) => {
+    // That is an object's record, but its first one of many.
+    const entry = entries.find(([id]) => id === 1);
+    assert.ok(entry !== undefined);
+    entry[1] = first;
+  });
+  for (const storage of [right, wrong]) {
+    const reader = await storage.open();
+    assert.deepEqual(await newest(reader, 1, 100), [19n, null]);
+    reader.close();
+  }
+  assert.deepEqual(right.lines, []);
+  assert.deepEqual(wrong.lines.length, 1);
+  assert.match(
+    wrong.lines.join(),
+    /^WARNING.*Data\.fs\.index is not that of .*Data\.fs as it is now: it is left aside/,
+  );
+});
+
+Deno.test("what an index has wrong far from its end is mended where somebody comes by", async () => {
+  using storage = new Storage();
+  // No entry that is looked at leads to the transaction that is wanting.
+  const filler = "x".repeat(9 << 20);
+  storage.commit(1, [0, "root"], [1, "one"]);
+  const second = storage.writer.size;
+  storage.commit(2, [1, "new"]);
+  const third = storage.writer.size;
+  storage.commit(3, [2, filler]);
+  const header = TRANSACTION_HEADER_BYTES + "me".length + "transaction 1".length;
+  const root = MAGIC_BYTES + header;
+  const one = root + 42 + "root".length;
+  const entries: [number, number][] = [[0, root], [1, one], [2, third + header]];
+  Deno.writeFileSync(`${storage.path}.index`, savedIndex(storage.writer.size, entries));
+  assert.ok(one < second);
+  const reader = await storage.open();
+  assert.deepEqual(await newest(reader, 1, 100), [1n, null]);
+  await contents(reader);
+  assert.deepEqual(await newest(reader, 1, 100), [2n, null]);
+  assert.deepEqual(storage.lines.length, 1);
+  assert.match(storage.lines.join(), /^ERROR.*index names an older revision of the object 0+1 /);
+  reader.close();
+});
+
+Deno.test("a long row of revisions is gone through with pauses", async () => {
+  using storage = new Storage();
+  const count = 1000;
+  for (let at = 1; at <= count; at++) storage.commit(at, [0, "root"]);
+  const reader = await storage.open();
+  let pauses = 0;
+  const counted = () => {
+    pauses++;
+    return Promise.resolve();
+  };
+  for (const at of [1, 2, 500, 990]) {
+    const found = await reader.before(o(0), t(at + 1), counted);
+    assert.deepEqual([found?.record.tid, found?.next], [t(at), at === count ? null : t(at + 1)]);
+  }
+  assert.equal(await reader.before(o(0), t(1), counted), null);
+  // 128 revisions at once.
+  assert.equal(pauses, 7 + 7 + 3 + 0 + 7);
+  reader.close();
+});
+
+Deno.test("texts that are too long are cut at a character, and the log says so", () => {
+  const lines: string[] = [];
+  const log = { log: (level: string, _: string, line: string) => void lines.push(level + line) };
+  const long = text("é".repeat(40_000));
+  const transaction = { tid: t(1), packed: true, user: text("me"), description: long };
+  const { description, extension, ...rest } = fitted({ ...transaction, extension: long }, log);
+  assert.deepEqual(rest, { tid: t(1), packed: true, user: text("me") });
+  assert.deepEqual(description, text("é".repeat(32_767)));
+  assert.equal(extension.length, 0);
+  assert.deepEqual(lines.map((line) => /^WARNING.* has 80000 bytes of (\w+)/.exec(line)?.[1]), [
+    ...["description", "extension"],
+  ]);
+  fitted({ ...transaction, description, extension }, log);
+  assert.equal(lines.length, 2);
 });

@@ -85,7 +85,8 @@ class ImporterBackend implements Backend {
     this.pending = pending;
     this.#database = database;
     this.#past = past;
-    this.objects = new ImporterObjects(database.objects, past, progress);
+    const pause = () => new Promise<void>((resolve) => host.defer(resolve));
+    this.objects = new ImporterObjects({ database: database.objects, past, progress, pause });
     this.transactions = new ImporterTransactions({
       database: database.transactions,
       settings,

@@ -6,6 +6,7 @@
 
 import type { UndoSerial } from "../../../../gen/packets.ts";
 import { MAX_TID, type Oid, type Tid } from "../../../codec/ids.ts";
+import type { Pause } from "../../../filestorage/reader.ts";
 import type { ObjectRecord, ObjectTable, Revision, Undo } from "../backend.ts";
 import { type Eventual, then } from "../eventual.ts";
 import { after } from "./merged.ts";
@@ -24,11 +25,19 @@ export class ImporterObjects implements ObjectTable {
   readonly #database: ObjectTable;
   readonly #past: Past;
   readonly #progress: Progress;
+  readonly #pause: Pause;
 
-  constructor(database: ObjectTable, past: Past, progress: Progress) {
+  constructor({ database, past, progress, pause }: {
+    readonly database: ObjectTable;
+    readonly past: Past;
+    readonly progress: Progress;
+    /** Lets others work: called where an object has many revisions. */
+    readonly pause: Pause;
+  }) {
     this.#database = database;
     this.#past = past;
     this.#progress = progress;
+    this.#pause = pause;
   }
 
   load(oid: Oid, revision: Revision): Eventual<ObjectRecord | null> {
@@ -44,10 +53,11 @@ export class ImporterObjects implements ObjectTable {
   }
 
   #loadPast(oid: Oid, before: Tid, at: Tid | null = null): Eventual<ObjectRecord | null> {
-    const found = this.#past.before(oid, before);
-    if (found === null || (at !== null && found.record.tid !== at)) return null;
-    if (found.next !== null) return this.#past.object(found, found.next);
-    return then(this.#firstAfter(oid), (next) => this.#past.object(found, next));
+    return then(this.#past.before(oid, before, this.#pause), (found) => {
+      if (found === null || (at !== null && found.record.tid !== at)) return null;
+      if (found.next !== null) return this.#past.object(found, found.next);
+      return then(this.#firstAfter(oid), (next) => this.#past.object(found, next));
+    });
   }
 
   /** The first revision of an object that was committed since the import began. */
@@ -76,13 +86,14 @@ export class ImporterObjects implements ObjectTable {
   lastTid(oid: Oid): Eventual<Tid | null> {
     return then(this.#database.lastTid(oid), (last) => {
       if (this.#progress.isOver || (last !== null && last > this.#past.lastTid)) return last;
-      return this.#past.last(oid)?.tid ?? last;
+      return then(this.#past.last(oid, this.#pause), (found) => found?.record.tid ?? last);
     });
   }
 
   has(oid: Oid, tid: Tid): Eventual<boolean> {
     if (this.#progress.isOver || tid > this.#past.lastTid) return this.#database.has(oid, tid);
-    return this.#past.before(oid, after(tid))?.record.tid === tid;
+    const found = this.#past.before(oid, after(tid), this.#pause);
+    return then(found, (found) => found?.record.tid === tid);
   }
 
   history(
@@ -91,9 +102,9 @@ export class ImporterObjects implements ObjectTable {
   ): Eventual<HistoryItem[]> {
     if (this.#progress.isOver) return this.#database.history(oid, range);
     const { first, count } = range;
-    return then(this.#later(oid), (later) => {
+    return then(this.#later(oid), async (later) => {
       const whole = [...later];
-      for (const item of this.#past.history(oid)) {
+      for await (const item of this.#past.history(oid, this.#pause)) {
         if (whole.length >= first + count) break;
         whole.push(item);
       }

@@ -5,11 +5,17 @@
 
 import { type Oid, oid, partitionOf, type Tid, ZERO_TID } from "../../../codec/ids.ts";
 import type { RecordHeader } from "../../../filestorage/format.ts";
-import type { Pause } from "../../../filestorage/reader.ts";
+import { type Pause, RECORDS_AT_ONCE } from "../../../filestorage/reader.ts";
 import { checksumOf } from "../../checksum.ts";
 import type { ObjectRecord, TransactionRecord } from "../backend.ts";
+import { type Eventual, then } from "../eventual.ts";
 import { after, Merged, type SourceRecord } from "./merged.ts";
 import type { Source } from "./source.ts";
+
+/** A revision, and the tid of the next one that is imported. */
+export interface PastRevision extends SourceRecord {
+  readonly next: Tid | null;
+}
 
 export class Past {
   readonly sources: readonly Source[];
@@ -30,23 +36,27 @@ export class Past {
     this.greatestOid = oid(end - 1n);
   }
 
-  /** The last revision of an object before a tid, and the tid of the next one that is imported. */
-  before(id: Oid, bound: Tid): (SourceRecord & { readonly next: Tid | null }) | null {
+  /**
+   * The last revision of an object before a tid, and the tid of the next one that is imported.
+   * `pause` is called where an object has many.
+   */
+  before(id: Oid, bound: Tid, pause: Pause): Eventual<PastRevision | null> {
     for (const source of this.sources) {
       const own = source.own(id);
       if (own === null) continue;
       const { placement: { lastTid }, reader } = source;
-      const found = reader.before(own, bound <= lastTid ? bound : after(lastTid));
-      if (found === null) return null;
-      const next = found.next !== null && found.next <= lastTid ? found.next : null;
-      return { source, record: found.record, next };
+      return then(reader.before(own, bound <= lastTid ? bound : after(lastTid), pause), (found) => {
+        if (found === null) return null;
+        const next = found.next !== null && found.next <= lastTid ? found.next : null;
+        return { source, record: found.record, next };
+      });
     }
     return null;
   }
 
   /** The last revision of an object. */
-  last(id: Oid): RecordHeader | null {
-    return this.before(id, after(this.lastTid))?.record ?? null;
+  last(id: Oid, pause: Pause): Eventual<PastRevision | null> {
+    return this.before(id, after(this.lastTid), pause);
   }
 
   /** The data of a revision; null for a deletion. */
@@ -75,12 +85,17 @@ export class Past {
   }
 
   /** Revisions of an object, the newest first, with the sizes of their data in bytes. */
-  *history(id: Oid): IterableIterator<{ serial: Tid; size: number }> {
-    const found = this.before(id, after(this.lastTid));
+  async *history(id: Oid, pause: Pause): AsyncIterableIterator<{ serial: Tid; size: number }> {
+    const found = await this.last(id, pause);
     if (found === null) return;
     const { source: { reader } } = found;
     let serial: Tid | null = null;
+    let left = RECORDS_AT_ONCE;
     for (let at: RecordHeader | null = found.record; at !== null; at = reader.previous(at)) {
+      if (left-- === 0) {
+        await pause();
+        left = RECORDS_AT_ONCE;
+      }
       // Of two in one transaction, the last one counts.
       if (at.tid === serial) continue;
       serial = at.tid;
