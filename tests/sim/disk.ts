@@ -1,6 +1,6 @@
 /**
  * A simulated disk: text files, which are always whole, and databases, which after a crash are as
- * they were when they were last made durable, or at the last commit since then.
+ * they were when they were last made durable, or at any commit since then.
  */
 
 import { DatabaseSync } from "node:sqlite";
@@ -41,7 +41,7 @@ export class Disk {
   /** The machine is gone: open databases fall back to what is on the disk. */
   crash(world: DiskWorld): void {
     for (const [path, database] of this.#open) {
-      const image = database.crash();
+      const image = database.crash(world.oneIn(2) ? "last" : "any");
       // What was committed and not flushed may have reached the disk all the same.
       if (image !== null && world.oneIn(2)) this.#images.set(path, image);
     }
@@ -63,13 +63,16 @@ class SimulatedDatabase implements SqlDatabase {
   readonly #flushes: GroupFlush;
   // The last committed state, unless `#isChanged` says that it is out of date.
   #committed: Uint8Array;
+  // Any of the committed states since the last flush began, and how many there were.
+  #earlier: Uint8Array;
+  #commits = 0;
   #isChanged = false;
   #closed = false;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
     if (options.image !== null) this.#database.deserialize(options.image);
-    this.#committed = this.#database.serialize();
+    this.#earlier = this.#committed = this.#database.serialize();
     this.#flushes = new GroupFlush(() => this.#flush());
   }
 
@@ -104,6 +107,7 @@ class SimulatedDatabase implements SqlDatabase {
     if (!this.#isChanged || this.#database.isTransaction) return;
     this.#committed = this.#database.serialize();
     this.#isChanged = false;
+    if (this.#options.world.oneIn(++this.#commits)) this.#earlier = this.#committed;
   }
 
   durable(): Promise<void> {
@@ -114,6 +118,8 @@ class SimulatedDatabase implements SqlDatabase {
   async #flush(): Promise<void> {
     this.#look();
     const image = this.#committed;
+    this.#earlier = image;
+    this.#commits = 0;
     await this.#options.world.flushed();
     if (this.#options.isFull()) throw full();
     if (!this.#closed) this.#options.durable(image);
@@ -129,13 +135,13 @@ class SimulatedDatabase implements SqlDatabase {
     this.#options.closed();
   }
 
-  /** Ends without closing. Returns the last committed state. */
-  crash(): Uint8Array | null {
+  /** Ends without closing. Returns the last committed state, or any that may be on the disk. */
+  crash(which: "last" | "any"): Uint8Array | null {
     if (this.#closed) return null;
     this.#look();
     this.#closed = true;
     this.#database.close();
-    return this.#committed;
+    return which === "last" ? this.#committed : this.#earlier;
   }
 }
 

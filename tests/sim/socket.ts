@@ -133,6 +133,12 @@ export class SimulatedSocket implements Socket {
     this.#soon(() => this.#events?.closed(null));
   }
 
+  /** The connection is lost on its way: both ends give it up, and what was under way is gone. */
+  sever(): void {
+    this.timeOut();
+    this.#peer?.timeOut();
+  }
+
   /** The process is gone: its kernel closes the connection, and nobody here is told. */
   vanish(): void {
     this.#events = null;
