@@ -17,6 +17,7 @@ import type { Address, NodeHost, SqlRow } from "../../nodes/host/host.ts";
 import { startMaster } from "../../nodes/master/node.ts";
 import { startStorage } from "../../nodes/storage/node.ts";
 import { Layout } from "./layout.ts";
+import { type NodeEnd, RunningNodes } from "./running_nodes.ts";
 import { DATABASE, rowsOn } from "./stopped.ts";
 import { SimulatedWorld } from "./world.ts";
 
@@ -49,7 +50,7 @@ export interface SimulatedClusterOptions {
 export class SimulatedCluster {
   readonly world: SimulatedWorld;
   readonly #options: SimulatedClusterOptions;
-  readonly #nodes = new Map<string, RunningNode>();
+  readonly #nodes: RunningNodes;
   readonly #layout: Layout;
   readonly #prefix: string;
   #isCreated = false;
@@ -60,6 +61,7 @@ export class SimulatedCluster {
     this.#prefix = upstream === undefined ? "" : BACKUP_PREFIX;
     this.#layout = new Layout({ prefix: this.#prefix, masters, storages });
     this.world = upstream?.world ?? new SimulatedWorld(seed);
+    this.#nodes = new RunningNodes(this.world);
   }
 
   /** The cluster's name. */
@@ -88,6 +90,10 @@ export class SimulatedCluster {
 
   get storageNames(): readonly string[] {
     return this.#layout.storages;
+  }
+
+  get adminName(): string {
+    return this.#layout.admin;
   }
 
   get master(): Address {
@@ -126,35 +132,24 @@ export class SimulatedCluster {
 
   /** A storage is gone for good, with its disk; the cluster has to do without it. */
   destroy(name: string): void {
-    this.#nodes.delete(name);
+    this.#nodes.forget(name);
     this.#layout.remove(name);
     this.world.destroy(name);
   }
 
-  /** Starts a node by the name of its host, unless it runs. */
-  async launch(name: string): Promise<void> {
-    if (this.#nodes.has(name)) return;
-    const host = this.world.host(name);
-    // Whoever is killed while he starts will never have started.
-    const node = await Promise.race([this.#tryToStart(name, host), host.died]);
-    if (node === undefined || !host.alive) return;
-    this.#nodes.set(name, node);
-    const over = (how: string) => {
-      this.world.record(name, how);
-      if (this.#nodes.get(name) === node) this.#nodes.delete(name);
-    };
-    node.ended.then(() => over("has ended"), (error) => over(`has failed: ${error}`));
+  /** How nodes ended, or did not start, that were neither stopped nor killed. */
+  get ends(): readonly NodeEnd[] {
+    return this.#nodes.ends;
   }
 
-  /** Starts a node; one whose disk is full can't. */
-  async #tryToStart(name: string, host: NodeHost): Promise<RunningNode | undefined> {
-    try {
-      return await this.#starting(name, host);
-    } catch (error) {
-      if (!(error instanceof NeoError)) throw error;
-      this.world.record(name, `could not start: ${error.message}`);
-      return undefined;
-    }
+  /** Starts a node by the name of its host, unless it runs. */
+  async launch(name: string): Promise<void> {
+    await this.#nodes.launch(name, (host) => this.#starting(name, host));
+  }
+
+  /** Stops a node in order, as SIGTERM does. */
+  async stopNode(name: string): Promise<void> {
+    await this.#nodes.stop(name);
   }
 
   #starting(name: string, host: NodeHost): Promise<RunningNode> {
@@ -209,7 +204,7 @@ export class SimulatedCluster {
 
   /** Kills the machine of a node. */
   crash(name: string): void {
-    this.#nodes.delete(name);
+    this.#nodes.forget(name);
     this.world.crash(name);
   }
 
@@ -278,7 +273,7 @@ export class SimulatedCluster {
 
   /** Stops the cluster in order. Resolves with the hosts of nodes that did not hear of it. */
   async stop(): Promise<readonly string[]> {
-    const running = [...this.#nodes];
+    const running = this.#nodes.all;
     await this.world.run(this.ask(SetClusterState, { state: "STOPPING" }));
     const ends = running.filter(([name]) => name !== this.#layout.admin);
     const all = Promise.all(ends.map(([, { ended }]) => ended));

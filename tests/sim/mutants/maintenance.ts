@@ -18,7 +18,7 @@ export const MAINTENANCE_MUTANTS: readonly Mutant[] = [
       replace(
         SqlMaintenance,
         "truncate",
-        ({ args: [offsets], proceed }) => proceed(offsets.slice(1)),
+        ({ args: [offsets, pause], proceed }) => proceed(offsets.slice(1), pause),
       ),
   },
   {

@@ -6,6 +6,8 @@ import type { Client } from "../../../nodes/client/client.ts";
 import type { RecordedClient } from "../workloads/recorded_client.ts";
 import type { Acknowledged, Recorder } from "../workloads/recorder.ts";
 
+const decoder = new TextDecoder();
+
 /** Who looks, and what there should be. */
 export interface Auditor {
   readonly client: Client;
@@ -32,9 +34,13 @@ export async function auditAcknowledged(
 ): Promise<void> {
   const { packTid, uncertain } = auditor.recorder;
   const replaced = replacedBefore(acknowledged, packTid);
-  for (const { tid, stores, checks } of acknowledged) {
-    const { oids } = await auditor.client.transaction(tid);
-    assertSame(new Set(oids), new Set([...stores.keys(), ...checks]), tid);
+  for (const { tid, stores, checks, description } of acknowledged) {
+    const found = await auditor.client.transaction(tid);
+    assertSame(new Set(found.oids), new Set([...stores.keys(), ...checks]), tid);
+    const text = decoder.decode(found.description);
+    if (text !== description) {
+      throw new Error(`${hexId(tid)} calls itself "${text}", not "${description}"`);
+    }
     for (const [oid, data] of stores) {
       const found = await dataAt(auditor, oid, tid);
       // What was packed may be gone, if something came after it or nothing was left.

@@ -7,6 +7,7 @@ import { AskLastTransaction, AskRecovery, SetClusterState } from "../../../gen/p
 import { hexId, type Tid, ZERO_TID } from "../../../nodes/codec/ids.ts";
 import { SimulatedCluster } from "../cluster.ts";
 import { auditAcknowledged, list } from "./audit.ts";
+import { assertEndedWithReason } from "./defects.ts";
 import { recover } from "./operator.ts";
 import { assertAtRest } from "./rest.ts";
 import type { Run } from "./run.ts";
@@ -36,34 +37,48 @@ export class Backup {
   /** Checks all that must hold of a backup once faults are over. */
   async check(run: Run): Promise<void> {
     const { world } = this.cluster;
-    const recoveryMs = await world.run(recover(this.cluster, { gone: new Set() }));
+    const recoveryMs = await world.run(recover(this.cluster, {
+      gone: new Set(),
+      hasDropped: run.hasHappened("backup: drop storage"),
+    }));
     run.count("backupMs", recoveryMs);
     const last = await world.run(run.cluster.ask(AskLastTransaction, {}));
     await world.run(this.cluster.comeTo(
       () => this.#has(last?.tid ?? ZERO_TID),
       CATCH_UP_LIMIT_MS,
     ));
-    await this.#audit(run, "backup-reader");
+    await this.#audit(run, { name: "backup-reader", last: last?.tid ?? ZERO_TID });
     await world.run(this.cluster.ask(SetClusterState, { state: "STOPPING_BACKUP" }));
     await this.cluster.untilState("RUNNING");
-    await this.#audit(run, "backup-client");
+    await this.#audit(run, { name: "backup-client", last: ZERO_TID });
+    assertEndedWithReason(this.cluster.ends, (kind) => run.hasHappened(`backup: ${kind}`));
     const { options, recorder } = run;
     await assertAtRest(this.cluster, { ...options, ...LIKENESS }, recorder);
   }
 
   /** Whether it has everything up to a transaction. */
   async #has(tid: Tid): Promise<boolean> {
-    if (await this.cluster.state() !== "BACKINGUP") return false;
+    const state = await this.cluster.state();
+    // It may have been told to be none any more, and been lost before it was told to be one again.
+    if (state === "RUNNING") await this.cluster.ask(SetClusterState, { state: "STARTING_BACKUP" });
+    if (state !== "BACKINGUP") return false;
     const recovery = await this.cluster.ask(AskRecovery, {});
     return recovery !== undefined && (recovery.backupTid ?? ZERO_TID) >= tid;
   }
 
   /** Looks for everything that was acknowledged upstream, and for what is nowhere else. */
-  async #audit({ recorder }: Run, name: string): Promise<void> {
+  async #audit(
+    { recorder }: Run,
+    { name, last }: { readonly name: string; readonly last: Tid },
+  ): Promise<void> {
     const { world } = this.cluster;
     const client = await this.cluster.client(name);
     const acknowledged = [...recorder.acknowledged];
-    await world.run(client.sync());
+    // One copy may have everything before the others, and clients see what all have.
+    await world.run(this.cluster.comeTo(async () => {
+      await client.sync();
+      return client.lastTid >= last;
+    }, CATCH_UP_LIMIT_MS));
     await world.run(auditAcknowledged({ client, recorder }, acknowledged));
     const seen = await world.run(
       list({ client, recorder }, (oid, tid, data) => recorder.found(oid, tid, data)),

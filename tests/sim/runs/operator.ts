@@ -24,10 +24,18 @@ const ROUND_MS = 2000;
 /** How long it may take until the admin has heard of what happened last. */
 const NEWS_MS = 500;
 
+/** How often somebody starts what has ended while things go wrong: less often than faults do. */
+const WATCH_MS = 10_000;
+
 /** What the operator knows that nobody else can. */
 export interface Knowledge {
   /** Storages that will never come back; their ids go to others once they are forgotten. */
   readonly gone: Set<Nid>;
+  /**
+   * Whether storages were dropped. When all others crash right then, the table that they have may
+   * still count on one of those, which has erased its data.
+   */
+  readonly hasDropped: boolean;
 }
 
 /** Brings a cluster back to its full strength. Resolves with how long that took. */
@@ -38,7 +46,7 @@ export async function recover(cluster: SimulatedCluster, knowledge: Knowledge): 
   await cluster.comeTo(async () => {
     for (const name of cluster.names) await cluster.launch(name);
     // What the admin knows may be a little old.
-    if (world.clock.nowMs - startMs > NEWS_MS && await cluster.isComplete()) return true;
+    if (world.clock.nowMs - startMs > NEWS_MS && await isWhole(cluster)) return true;
     if (world.clock.nowMs - roundMs < ROUND_MS) return false;
     roundMs = world.clock.nowMs;
     await lookAfter(cluster, knowledge);
@@ -47,15 +55,36 @@ export async function recover(cluster: SimulatedCluster, knowledge: Knowledge): 
   return world.clock.nowMs - startMs;
 }
 
-async function lookAfter(cluster: SimulatedCluster, { gone }: Knowledge): Promise<void> {
+/** Whether a cluster works, with all cells up to date: one that is about to stop has those as well. */
+async function isWhole(cluster: SimulatedCluster): Promise<boolean> {
+  const state = await cluster.state();
+  const isWorking = state === "RUNNING" || state === "STARTING_BACKUP" || state === "BACKINGUP";
+  return isWorking && await cluster.isComplete();
+}
+
+/** Starts nodes again that have ended, now and then, until it is over. */
+export async function watch(cluster: SimulatedCluster, isOver: () => boolean): Promise<void> {
+  for (;;) {
+    await cluster.world.sleep(WATCH_MS);
+    if (isOver()) return;
+    for (const name of cluster.names) await cluster.launch(name);
+  }
+}
+
+async function lookAfter(
+  cluster: SimulatedCluster,
+  { gone, hasDropped }: Knowledge,
+): Promise<void> {
   const { nodes } = await cluster.ask(AskNodeList, { nodeType: "STORAGE" }) ?? { nodes: [] };
   const isGone = (nid: Nid | null) => nid !== null && gone.has(nid);
   const state = await cluster.state();
-  if (state === "RECOVERING" && gone.size > 0) {
-    const others = nodes.filter(({ nid }) => !isGone(nid));
-    if (others.some(({ state }) => state !== "PENDING")) return;
-    // All that can come are there.
-    await cluster.ask(SetClusterState, { state: "VERIFYING" });
+  if (state === "RECOVERING") {
+    const waiting = nodes.filter(({ state }) => state === "PENDING");
+    const areOthersThere = nodes.every(({ nid, state }) => isGone(nid) || state === "PENDING");
+    const areAllThere = waiting.length >= cluster.storageNames.length;
+    // Whoever is still waited for will not come.
+    const isTime = (gone.size > 0 && areOthersThere) || (hasDropped && areAllThere);
+    if (isTime) await cluster.ask(SetClusterState, { state: "VERIFYING" });
   }
   if (state !== "RUNNING" && state !== "BACKINGUP") return;
   const pending = nodes.flatMap(({ nid, state }) => state === "PENDING" ? nid ?? [] : []);

@@ -59,6 +59,8 @@ export const FAULTS = [
   "disk",
   "orders",
   "pack",
+  "admin",
+  "restart",
   "mixed",
   "storm",
 ] as const;

@@ -13,17 +13,19 @@ import { Recorder } from "../workloads/recorder.ts";
 import type { Workload } from "../workloads/workload.ts";
 import { audit } from "./audit.ts";
 import { Backup } from "./backup.ts";
+import { assertCleanLog, assertEndedWithReason } from "./defects.ts";
 import type { FaultOptions } from "./faults/fault.ts";
 import { disturbBackup, injectFaults } from "./faults/inject.ts";
 import { loseDisks, truncate } from "./finales.ts";
-import { recover } from "./operator.ts";
+import { recover, watch } from "./operator.ts";
 import { type RunOptions, workloadOf } from "./options.ts";
 import { assertAtRest } from "./rest.ts";
 import { Workers } from "./workers.ts";
 
 /**
- * Virtual time in which all steps must have ended, counted from the last fault: storages that are
- * back are found after a second, and clients wait for a lost master for some.
+ * Virtual time within which some step must end, counted from the last fault and then from one step
+ * to the next, until all have: storages that are back are found after a second, and clients wait
+ * for a lost master for some. How long all steps take depends on how many are in conflict.
  */
 export const PROGRESS_LIMIT_MS = 60_000;
 
@@ -102,6 +104,15 @@ export class Run {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + by);
   }
 
+  get hasDropped(): boolean {
+    return this.hasHappened("drop storage");
+  }
+
+  /** Whether there was a fault of a kind. */
+  hasHappened(kind: string): boolean {
+    return this.#counts.has(`fault: ${kind}`);
+  }
+
   /** Takes note of a fault. */
   happens(kind: string, where: string): void {
     this.count(`fault: ${kind}`);
@@ -175,7 +186,12 @@ export class Run {
       const happens = (kind: string, where: string) => this.happens(`backup: ${kind}`, where);
       tracks.push(disturbBackup(kind, { ...faults, cluster, clients: () => new Map(), happens }));
     }
+    let isOver = false;
+    for (const cluster of [this.cluster, this.#backup?.cluster]) {
+      if (cluster !== undefined) void watch(cluster, () => isOver);
+    }
     await world.run(Promise.all(tracks));
+    isOver = true;
     await this.recover();
   }
 
@@ -187,10 +203,9 @@ export class Run {
   /** Faults are over: the cluster comes back to its full strength, and all steps end. */
   async recover(): Promise<void> {
     const { world } = this.cluster;
-    const startMs = world.clock.nowMs;
     const recoveryMs = await world.run(recover(this.cluster, this)) ?? 0;
     this.count("recoveryMs", recoveryMs);
-    await world.run(this.#workers.ended(startMs + PROGRESS_LIMIT_MS));
+    await world.run(this.#workers.ended(PROGRESS_LIMIT_MS));
   }
 
   /** A client's machine is gone, and nobody will hear of its workers: others go on for them. */
@@ -210,6 +225,8 @@ export class Run {
     this.#assertIsolation();
     this.#assertNoneLost();
     if (finale === "truncate") await truncate(this);
+    assertEndedWithReason(this.cluster.ends, (kind) => this.hasHappened(kind));
+    assertCleanLog(this.cluster.world.eventLog);
     for (const { client } of this.#clients.values()) await client.close();
     await assertAtRest(this.cluster, this.options, this.recorder);
   }
@@ -220,7 +237,11 @@ export class Run {
     for (const client of this.#clients.values()) await world.run(client.sync());
     const auditor = await this.opened();
     await world.run(audit(auditor));
-    const outcome = await world.run(auditor.run("transact", (tx) => this.#workload.verify(tx)));
+    // What is expected must be what was committed before the snapshot.
+    const outcome = await world.run(this.#workers.atRest(PROGRESS_LIMIT_MS, async () => {
+      await auditor.sync();
+      return await auditor.run("transact", (tx) => this.#workload.verify(tx));
+    }));
     if (outcome?.kind !== "committed") throw new Error("the end could not be verified");
   }
 

@@ -14,6 +14,8 @@ class Worker {
   /** How many steps are left. */
   left = 0;
   busy = false;
+  /** Whether it is waiting for the others' rest to be over, between two steps. */
+  resting = false;
 
   constructor(readonly client: RecordedClient) {}
 }
@@ -29,6 +31,9 @@ export class Workers {
   readonly #options: WorkersOptions;
   readonly #workers: Worker[] = [];
   #failure: unknown = null;
+  /** When a step ended last. */
+  #lastStepMs = 0;
+  #rest: Promise<void> | null = null;
 
   constructor(options: WorkersOptions) {
     this.#options = options;
@@ -57,16 +62,40 @@ export class Workers {
     }
   }
 
-  /** Resolves when all steps were made. Rejects with what failed, or when they take too long. */
-  async ended(endMs: number): Promise<void> {
+  /**
+   * Resolves when all steps were made. Rejects with what failed, or when from some time on none
+   * ends for as long as `limitMs`.
+   */
+  async ended(limitMs: number): Promise<void> {
+    await this.#until(() => this.#workers.every(({ busy }) => !busy), limitMs);
+  }
+
+  /** Does something while nobody is in the middle of a step; rejects as {@link ended} does. */
+  async atRest<T>(limitMs: number, act: () => Promise<T>): Promise<T> {
+    const rest = Promise.withResolvers<void>();
+    this.#rest = rest.promise;
+    try {
+      await this.#until(
+        () => this.#workers.every(({ busy, resting }) => !busy || resting),
+        limitMs,
+      );
+      return await act();
+    } finally {
+      this.#rest = null;
+      rest.resolve();
+    }
+  }
+
+  async #until(isSo: () => boolean, limitMs: number): Promise<void> {
     const { world } = this.#options;
+    const startMs = world.clock.nowMs;
     for (;;) {
       if (this.#failure !== null) throw this.#failure;
-      const busy = this.#workers.filter(({ busy }) => busy);
-      if (busy.length === 0) return;
-      if (world.clock.nowMs > endMs) {
+      if (isSo()) return;
+      if (world.clock.nowMs > Math.max(startMs, this.#lastStepMs) + limitMs) {
+        const busy = this.#workers.filter(({ busy, resting }) => busy && !resting);
         const names = new Set(busy.map(({ client }) => client.name));
-        throw world.stuck(`workers of ${[...names].join(", ")} have not ended in time`);
+        throw world.stuck(`no step of ${[...names].join(", ")} has ended for ${limitMs} ms`);
       }
       await world.sleep(LOOK_MS);
     }
@@ -88,8 +117,14 @@ export class Workers {
     const { random, workload } = this.#options;
     const place: Place = { client, worker: number, random, pause: () => this.#pause() };
     while (worker.left > 0) {
+      if (this.#rest !== null) {
+        worker.resting = true;
+        await this.#rest;
+        worker.resting = false;
+      }
       worker.left--;
       await workload.step(place);
+      this.#lastStepMs = this.#options.world.clock.nowMs;
       await this.#pause();
     }
     worker.busy = false;

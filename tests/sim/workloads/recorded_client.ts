@@ -64,15 +64,17 @@ export class RecordedClient {
       if (current !== null) recorder.end(current, outcome);
       current = null;
     };
+    const description = recorder.describe(this.name);
     try {
-      const result = await this.client.transact(async (snapshot) => {
+      const result = await this.client.transact(async (tx) => {
         end("aborted");
-        const name = recorder.begin(this.name, snapshot.snapshot);
+        const name = recorder.begin(this.name, { snapshot: tx.snapshot, description });
         current = name;
-        const result = await step(new CollectingTransaction(recorder, name, snapshot));
+        const result = await step(new CollectingTransaction(recorder, name, tx));
         recorder.finish(name);
         return result;
       }, {
+        description,
         committed: (tid) => {
           committed = tid;
           end(tid);
@@ -93,10 +95,11 @@ export class RecordedClient {
     const { client, recorder } = this;
     let end = (_: Tid | "aborted" | "unknown") => {};
     try {
-      await using transaction = await client.begin();
-      const name = recorder.begin(this.name, client.lastTid);
-      end = (outcome) => recorder.end(name, outcome);
+      const description = recorder.describe(this.name);
+      await using transaction = await client.begin({ description });
       const snapshot = client.lastTid;
+      const name = recorder.begin(this.name, { snapshot, description });
+      end = (outcome) => recorder.end(name, outcome);
       const tx = new PhasedTransaction(recorder, { name, client, transaction, snapshot });
       const result = await step(tx);
       if (!tx.hasWritten) {

@@ -40,6 +40,8 @@ export interface Acknowledged {
   readonly tid: Tid;
   readonly stores: ReadonlyMap<Oid, Uint8Array | null>;
   readonly checks: readonly Oid[];
+  /** What it said of itself. */
+  readonly description: string;
 }
 
 export class Recorder {
@@ -56,6 +58,7 @@ export class Recorder {
     resolutions: 0,
   };
   readonly #events: HistoryEvent[] = [];
+  readonly #descriptions = new Map<string, string>();
   /** The snapshots of transactions that have not ended, and whose they are. */
   readonly #open = new Map<string, { readonly client: string; readonly snapshot: Tid }>();
   #waiting: { readonly kind: HistoryEvent["kind"]; readonly resolve: () => void }[] = [];
@@ -63,6 +66,7 @@ export class Recorder {
   #writes = 0;
   #syncs = 0;
   #transactions = 0;
+  #steps = 0;
 
   get events(): readonly HistoryEvent[] {
     return this.#events;
@@ -114,9 +118,18 @@ export class Recorder {
     });
   }
 
+  /** A text for a transaction, or for all attempts at one, that no other has. */
+  describe(client: string): string {
+    return `step ${++this.#steps} of ${client}`;
+  }
+
   /** A transaction begins. Returns its name. */
-  begin(client: string, snapshot: Tid): string {
+  begin(
+    client: string,
+    { snapshot, description }: { readonly snapshot: Tid; readonly description: string },
+  ): string {
     const tx = `${client}.${++this.#transactions}`;
+    this.#descriptions.set(tx, description);
     this.#record({ kind: "begin", client, tx, snapshot });
     this.#open.set(tx, { client, snapshot });
     this.#data.set(tx, new Map());
@@ -203,7 +216,8 @@ export class Recorder {
       return;
     }
     this.counts.committed++;
-    this.acknowledged.push({ tid: outcome, stores, checks: this.#checks.get(tx) ?? [] });
+    const [checks, description] = [this.#checks.get(tx) ?? [], this.#descriptions.get(tx) ?? ""];
+    this.acknowledged.push({ tid: outcome, stores, checks, description });
   }
 
   /** A transaction ended that has changed nothing, and relied on nothing. */

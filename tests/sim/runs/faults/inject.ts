@@ -2,8 +2,8 @@
 
 import type { FaultKind } from "../options.ts";
 import { type Fault, type FaultOptions, pick } from "./fault.ts";
-import { order, pack, tweak } from "./orders.ts";
-import { client, master, power, storage } from "./processes.ts";
+import { order, orderOfABackup, pack, tweak } from "./orders.ts";
+import { admin, client, master, power, restart, storage } from "./processes.ts";
 import { clock, connection, cut, disk, slow } from "./surroundings.ts";
 
 /** How many faults a run has at most, one after the other; at least one. */
@@ -17,8 +17,8 @@ const SOUND_MS = { low: 1, high: 80 } as const;
 const MOMENTS = ["store", "finish", "end"] as const;
 const MOMENT_LIMIT_MS = 200;
 
-/** What happens to a cluster that nobody but its original writes to. */
-const OF_A_BACKUP: readonly Fault[] = [
+/** What happens to any cluster. */
+const OF_ANY_CLUSTER: readonly Fault[] = [
   connection,
   storage,
   master,
@@ -28,9 +28,14 @@ const OF_A_BACKUP: readonly Fault[] = [
   slow,
   clock,
   disk,
+  admin,
+  restart,
 ];
 
-const ALL: readonly Fault[] = [client, ...OF_A_BACKUP, order, pack];
+/** What happens to a cluster that nobody but its original writes to. */
+const OF_A_BACKUP: readonly Fault[] = [...OF_ANY_CLUSTER, orderOfABackup];
+
+const ALL: readonly Fault[] = [client, ...OF_ANY_CLUSTER, order, pack];
 
 const FAULTS_OF: Readonly<Record<FaultKind, readonly Fault[]>> = {
   none: [],
@@ -46,6 +51,8 @@ const FAULTS_OF: Readonly<Record<FaultKind, readonly Fault[]>> = {
   disk: [disk],
   orders: [order],
   pack: [pack],
+  admin: [admin],
+  restart: [restart],
   mixed: ALL,
   storm: ALL,
 };

@@ -111,6 +111,18 @@ const ORDERS: readonly Fault[] = [
 /** Any order. */
 export const order: Fault = (faults) => pick(ORDERS, faults.random)(faults);
 
+/** A backup becomes a cluster of its own, and a backup again. */
+const leave: Fault = async (faults) => {
+  const { cluster, happens } = faults;
+  happens("leave", "all");
+  await cluster.ask(SetClusterState, { state: "STOPPING_BACKUP" });
+  await away(faults);
+  await cluster.ask(SetClusterState, { state: "STARTING_BACKUP" });
+};
+
+/** Any order that is given to a backup. */
+export const orderOfABackup: Fault = (faults) => pick([...ORDERS, leave], faults.random)(faults);
+
 async function storageNids({ cluster }: FaultOptions): Promise<Nid[]> {
   const { nodes } = await cluster.ask(AskNodeList, { nodeType: "STORAGE" }) ?? { nodes: [] };
   return nodes.flatMap(({ nid }) => nid ?? []);

@@ -1,4 +1,4 @@
-/** Machines that crash, with their disks as of the last flush, and come back. */
+/** Machines that crash, with their disks as of the last flush, and nodes that are stopped. */
 
 import { away, type Fault, type FaultOptions, pick } from "./fault.ts";
 
@@ -34,10 +34,29 @@ export const master: Fault = async (faults) => {
   await restartMaster(faults, name);
 };
 
+/** The admin's machine: there is nobody to order anything, and none of it must matter. */
+export const admin: Fault = async (faults) => {
+  const { cluster, happens } = faults;
+  happens("admin crash", cluster.adminName);
+  cluster.crash(cluster.adminName);
+  await away(faults);
+  await cluster.launch(cluster.adminName);
+};
+
+/** A node is stopped in order, as for another version of the program, and started again. */
+export const restart: Fault = async (faults) => {
+  const { cluster, random, happens } = faults;
+  const name = pick(cluster.names, random);
+  happens("restart", name);
+  await cluster.stopNode(name);
+  await away(faults);
+  await cluster.launch(name);
+};
+
 /** All nodes are gone at once. */
 export const power: Fault = async (faults) => {
   const { cluster, happens } = faults;
-  const names = cluster.names.filter((name) => name !== "admin");
+  const names = [...cluster.masterNames, ...cluster.storageNames];
   happens("power cut", names.join(" "));
   for (const name of names) cluster.crash(name);
   await away(faults);

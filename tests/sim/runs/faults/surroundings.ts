@@ -1,5 +1,6 @@
 /** What goes wrong around processes that live on: the network, the disk, the clock. */
 
+import type { Random } from "../../random.ts";
 import { away, type Fault, type FaultOptions, machines, pick } from "./fault.ts";
 
 /** How long a way is cut: mostly shortly, and sometimes until connections time out. */
@@ -16,36 +17,56 @@ const MAX_JUMP_MS = 3_600_000;
 /** How long a full disk has no room for anything. */
 const FULL_MS = { low: 50, high: 3000 } as const;
 
-/** Connections of a process break. */
+/** Connections of a process are closed by it, or lost on their way with what they carry. */
 export const connection: Fault = (faults) => {
   const { cluster, random, happens } = faults;
   const host = pick(machines(faults), random);
-  happens("connections lost", host);
+  const isLost = random.oneIn(2);
+  happens(isLost ? "connections lost" : "connections closed", host);
   for (const socket of cluster.world.host(host).sockets) {
-    if (random.oneIn(2)) socket.destroy();
+    if (random.oneIn(2)) continue;
+    if (isLost) socket.sever();
+    else socket.destroy();
   }
   return Promise.resolve();
 };
 
-/** Nothing passes between two machines, or between one and all others, perhaps only one way. */
+/**
+ * Nothing passes between two machines, between one and all others, or between some and all others,
+ * perhaps only one way.
+ */
 export const cut: Fault = async (faults) => {
   const { cluster: { world }, random, happens } = faults;
   const names = machines(faults);
-  const one = pick(names, random);
-  const others = random.oneIn(2) ? names.filter((name) => name !== one) : [pick(names, random)];
+  const [some, others] = sides(names, random);
   const direction = pick(["both ways", "outwards", "inwards"], random);
-  happens(`cut ${direction}`, `${one}, ${others.join(" ")}`);
-  const [here, ...there] = [one, ...others].map((name) => world.host(name).ip);
-  if (here === undefined) return;
+  const kind = some.length > 1 ? "split" : "cut";
+  happens(`${kind} ${direction}`, `${some.join(" ")} | ${others.join(" ")}`);
   const mends: (() => void)[] = [];
-  for (const ip of there) {
-    if (direction !== "inwards") mends.push(world.conditions.cut(here, ip));
-    if (direction !== "outwards") mends.push(world.conditions.cut(ip, here));
+  for (const [here, there] of pairs(some, others)) {
+    const [from, to] = [world.host(here).ip, world.host(there).ip];
+    if (direction !== "inwards") mends.push(world.conditions.cut(from, to));
+    if (direction !== "outwards") mends.push(world.conditions.cut(to, from));
   }
   const { low, high } = random.oneIn(LONG_ONE_IN) ? LONG_CUT_MS : CUT_MS;
   await world.sleep(random.between(low, high));
   for (const mend of mends) mend();
 };
+
+/** Who is cut from whom. */
+function sides(names: readonly string[], random: Random): [readonly string[], readonly string[]] {
+  const one = pick(names, random);
+  const among = pick(["two", "one and all others", "some and all others"], random);
+  if (among === "two") return [[one], [pick(names, random)]];
+  const some = names.filter((name) =>
+    name === one || (among === "some and all others" && random.oneIn(2))
+  );
+  return [some, names.filter((name) => !some.includes(name))];
+}
+
+function* pairs<T>(some: readonly T[], others: readonly T[]): Generator<readonly [T, T]> {
+  for (const one of some) for (const other of others) yield [one, other];
+}
 
 /** A machine is slow, or its process stands still. */
 export const slow: Fault = async (faults) => {
