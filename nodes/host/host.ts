@@ -183,6 +183,12 @@ export interface SqlDatabase {
 }
 
 /**
+ * Reads in an SQLite database before anything in its file is changed, and says why it is to be left
+ * alone; null where it is not.
+ */
+export type DatabaseLook = (database: Pick<SqlDatabase, "prepare">) => string | null;
+
+/**
  * What a file is opened for: to be read, to be made (there must be none yet) or to be changed as
  * well.
  */
@@ -292,9 +298,13 @@ export interface NodeHost extends ClientHost {
   writeTextFile(path: string, text: string): void;
   /**
    * Opens (creates) a SQLite database and takes NEO's lock on it. Throws a DatabaseError
-   * (`database is locked` when another node has it). `device` names the disk that it is on.
+   * (`database is locked` when another node has it, or what `look` says). `device` names the disk
+   * that it is on.
    */
-  openDatabase(path: string): { readonly database: SqlDatabase; readonly device: string };
+  openDatabase(
+    path: string,
+    look?: DatabaseLook,
+  ): { readonly database: SqlDatabase; readonly device: string };
   /** Files of other stores. */
   readonly files: FileSystem;
   /** Starts a thread that compresses, at zlib's usual level where it is null. */

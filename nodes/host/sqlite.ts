@@ -23,7 +23,7 @@ import { CHECKPOINT_PAGES, Checkpoints } from "./checkpoints.ts";
 import { monotonic } from "./clock.ts";
 import { type DatabaseLock, lockDatabase } from "./database_lock.ts";
 import { GroupFlush } from "./group_flush.ts";
-import type { SqlDatabase, SqlStatement } from "./host.ts";
+import type { DatabaseLook, SqlDatabase, SqlStatement } from "./host.ts";
 import { prepareStatement, sqliteError } from "./sqlite_statement.ts";
 
 /** How long a statement waits for another program, such as a backup, that locks the file. */
@@ -44,20 +44,40 @@ const MAX_WAL_PAGES = 32_000;
  */
 const INLINE_FLUSH_MS = 0.5;
 
-/** Opens (creates) a database file. Throws a DatabaseError. */
-export function openSqlite(path: string): { database: SqlDatabase; device: string } {
+/** Opens (creates) a database file. Throws a DatabaseError, also for what `look` says. */
+export function openSqlite(
+  path: string,
+  look: DatabaseLook = () => null,
+): { database: SqlDatabase; device: string } {
   if (path === ":memory:") {
     throw new DatabaseError("expected the path of a database file, found :memory:");
   }
   const lock = lockDatabase(path);
+  let refusal: string | null;
   try {
     // The absolute path without links, beside which SQLite puts its WAL.
-    const database = new SqliteDatabase(realpathSync(path), lock);
-    return { database, device: lock.device };
+    const absolute = realpathSync(path);
+    refusal = lookInto(absolute, look);
+    if (refusal === null) {
+      return { database: new SqliteDatabase(absolute, lock), device: lock.device };
+    }
   } catch (cause) {
     lock.release();
     const reason = cause instanceof Error ? cause.message : cause;
     throw new DatabaseError(`cannot use the database ${path}: ${reason}`, { cause });
+  }
+  lock.release();
+  throw new DatabaseError(refusal);
+}
+
+/** Looks by a connection of its own: the one that stays puts the file in WAL mode at once. */
+function lookInto(path: string, look: DatabaseLook): string | null {
+  const database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
+  try {
+    database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    return look({ prepare: (sql) => prepareStatement(database, sql) });
+  } finally {
+    database.close();
   }
 }
 

@@ -139,7 +139,7 @@ class StorageNode implements RunningNode {
 
   /** Finds the primary master, and does what it says. Resolves when it is lost. */
   async #followMaster(backend: Backend, signal: AbortSignal): Promise<void> {
-    const rows = backend.settings.partitions === null ? [] : await backend.table.load();
+    const rows = await backend.table.load();
     let idRefusals = 0;
     const { connection } = await findPrimary({
       host: this.#host,
@@ -186,7 +186,7 @@ class StorageNode implements RunningNode {
     nid: Nid,
   ): void {
     try {
-      adopt(backend, { partitions, replicas, nid });
+      adopt(backend, { partitions, replicas, nid, rows });
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -266,14 +266,15 @@ class StorageNode implements RunningNode {
 /** Stores what the master says of the cluster. Throws a DatabaseError when it is another one. */
 function adopt(
   backend: Backend,
-  { partitions, replicas, nid }: {
+  { partitions, replicas, nid, rows }: {
     readonly partitions: number;
     readonly replicas: number;
     readonly nid: Nid;
+    readonly rows: readonly Row[];
   },
 ): void {
   const { settings } = backend;
-  const known = settings.partitions;
+  const known = rows.length > 0 ? rows.length : null;
   if (partitions < 1 || (known !== null && known !== partitions)) {
     throw new DatabaseError(
       "the number of partitions is inconsistent: " +

@@ -134,6 +134,7 @@ Deno.test("old unfinished transactions, and newer versions, stop the start", asy
   await using stage = await Stage.open({ partitions: 4 });
   const unfinished = `${stage.directory}/unfinished.sqlite`;
   makeOld(unfinished, 0, "INSERT INTO tobj VALUES (1, 1, 300, 1, NULL)");
+  const before = Deno.readFileSync(unfinished);
   await assert.rejects(
     startStorage(stage.host, {
       ...stage.options,
@@ -141,24 +142,25 @@ Deno.test("old unfinished transactions, and newer versions, stop the start", asy
     }),
     /you have unfinished transactions/,
   );
-  assert.deepEqual(rowsOf(unfinished, "SELECT tid FROM tobj"), [{ tid: 300n }]);
+  assert.deepEqual(Deno.readFileSync(unfinished), before);
   const newer = `${stage.directory}/newer.sqlite`;
   makeOld(newer, 2, "UPDATE config SET value = '4' WHERE name = 'version'");
+  const afterwards = Deno.readFileSync(newer);
   await assert.rejects(
     startStorage(stage.host, { ...stage.options, database: { adapter: "SQLite", path: newer } }),
     /The database can not be downgraded/,
   );
+  assert.deepEqual(Deno.readFileSync(newer), afterwards);
 });
 
 Deno.test("the database of another cluster is left as it is", async () => {
   await using stage = await Stage.open({ partitions: 4, cluster: "other" });
   makeOld(fileOf(stage), 1);
-  const before = rowsOf(fileOf(stage), "SELECT name, sql FROM sqlite_master");
+  const before = Deno.readFileSync(fileOf(stage));
   const error = /name 'other' does not match with the database: 'test'/;
   await assert.rejects(startStorage(stage.host, stage.options), error);
   await assert.rejects(resetStorage(stage.host, stage.options), error);
-  assert.deepEqual(rowsOf(fileOf(stage), "SELECT name, sql FROM sqlite_master"), before);
-  assert.equal(rowsOf(fileOf(stage), "SELECT * FROM obj").length, 2);
+  assert.deepEqual(Deno.readFileSync(fileOf(stage)), before);
 });
 
 Deno.test("a reset erases, and stores the name", async () => {
@@ -178,6 +180,23 @@ Deno.test("another number of partitions than the cluster's ends the node", async
   const node = await stage.start();
   await assert.rejects(node.ended, /the number of partitions is inconsistent/);
   assert.equal((await stage.onDisk("SELECT * FROM obj")).length, 2);
+});
+
+Deno.test("where NEO 1.12 stored no number of partitions, the table says it", async () => {
+  const forget = "DELETE FROM config WHERE name = 'partitions'";
+  {
+    await using stage = await Stage.open({ partitions: 4 });
+    makeOld(fileOf(stage), 2, forget);
+    await stage.start();
+    await stage.next();
+    const { rows } = await stage.master.ask(AskPartitionTable, {});
+    assert.deepEqual(rows.map(({ cells }) => cells.length), [1, 2, 2, 2]);
+  }
+  await using stage = await Stage.open({ partitions: 5 });
+  makeOld(fileOf(stage), 2, forget);
+  const node = await stage.start();
+  await assert.rejects(node.ended, /the database has 4, the cluster 5/);
+  assert.deepEqual(await stage.onDisk("SELECT * FROM config WHERE name = 'partitions'"), []);
 });
 
 Deno.test("with dedup, equal data are stored once, and prunes spare what others need", async () => {

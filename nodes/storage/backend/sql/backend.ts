@@ -5,10 +5,10 @@ import type { NodeHost } from "../../../host/host.ts";
 import type { Backend, BackendLimits, BackendOptions } from "../backend.ts";
 import type { Eventual } from "../eventual.ts";
 import type { BigValues } from "./big_values.ts";
-import { textOf } from "./columns.ts";
 import type { SqlConnection } from "./connection.ts";
 import { SqlData } from "./data.ts";
 import type { Dialect } from "./dialect.ts";
+import { examine } from "./examination.ts";
 import { LastIds } from "./last_ids.ts";
 import { SqlMaintenance } from "./maintenance.ts";
 import { migrate } from "./migrations.ts";
@@ -59,9 +59,9 @@ async function prepare(
   { connection, dialect }: Opened,
   { cluster, reset }: BackendOptions,
 ): Promise<boolean> {
+  const refusal = await examine({ connection, dialect, cluster, reset });
+  if (refusal !== null) throw new DatabaseError(refusal);
   if (!await dialect.hasTable(connection, "config")) return true;
-  // Whose database it is comes first: a mistaken name must cost nothing.
-  await checkName(connection, cluster);
   if (reset) {
     dropSchema(connection);
     return true;
@@ -71,14 +71,6 @@ async function prepare(
     settings.version = version;
   });
   return false;
-}
-
-async function checkName(connection: SqlConnection, cluster: string): Promise<void> {
-  const find = connection.read("SELECT value FROM config WHERE name = 'name'");
-  const value = (await find.get())?.value ?? null;
-  const name = value === null ? null : textOf(value);
-  if (name === null || name === cluster) return;
-  throw new DatabaseError(`name '${cluster}' does not match with the database: '${name}'`);
 }
 
 class SqlBackend implements Backend {

@@ -1,8 +1,12 @@
 /** Where SQLite and MySQL don't speak the same SQL. */
 
 import type { BackendLimits } from "../backend.ts";
+import type { Eventual } from "../eventual.ts";
 import type { SqlConnection } from "./connection.ts";
 import type { ColumnType, TableName } from "./tables.ts";
+
+/** What only looks into a database. */
+export type Reader = Pick<SqlConnection, "read">;
 
 export interface Dialect {
   readonly limits: BackendLimits;
@@ -14,7 +18,7 @@ export interface Dialect {
   suffix(table: TableName): { readonly inside: string; readonly behind: string };
   /** Statements that make what a complete schema has beside its tables. */
   readonly extras: readonly string[];
-  hasTable(connection: SqlConnection, name: string): Promise<boolean>;
+  hasTable(connection: Reader, name: string): Eventual<boolean>;
   /** Whether there is a unique index of `data` that begins with the hash. */
   isDeduplicated(connection: SqlConnection): Promise<boolean>;
   /** The table `obj` where its rows are looked for by oid, or by tid. */

@@ -4,29 +4,20 @@
  * or when NEO's own step was cut short, there may be `new_T` beside the table T, or in its place.
  */
 
-import { DatabaseError } from "../../../errors.ts";
-import { integerOf } from "./columns.ts";
 import type { SqlConnection } from "./connection.ts";
 import type { Dialect } from "./dialect.ts";
 import { createTable } from "./schema.ts";
-import { SCHEMA_VERSION, type TableName } from "./tables.ts";
+import type { TableName } from "./tables.ts";
 
 type Step = (connection: SqlConnection, dialect: Dialect) => Promise<void>;
 
 const STEPS: readonly Step[] = [
-  async (connection, dialect) => {
-    for (const table of ["ttrans", "tobj"]) {
-      if (!await dialect.hasTable(connection, table)) continue;
-      const row = await connection.read(`SELECT COUNT(*) AS count FROM ${table}`).get();
-      if (integerOf(row?.count) === 0n) continue;
-      throw new DatabaseError(
-        "The database can not be upgraded because you have unfinished transactions. " +
-          "Use an older version of NEO to verify them.",
-      );
-    }
-    // The tid of a transaction that only voted is null since NEO 1.6.
+  // The tid of a transaction that only voted is null since NEO 1.6. There is none, as is known from
+  // the examination.
+  (connection, dialect) => {
     connection.execute("DROP TABLE IF EXISTS ttrans");
     connection.execute(createTable(dialect, "ttrans"));
+    return Promise.resolve();
   },
   // The primary key was (partition, tid, oid).
   (connection, dialect) =>
@@ -46,7 +37,6 @@ export async function migrate(
   version: number,
   setVersion: (version: number) => void,
 ): Promise<void> {
-  if (version > SCHEMA_VERSION) throw new DatabaseError("The database can not be downgraded.");
   for (const [from, step] of STEPS.entries()) {
     if (from < version) continue;
     await step(connection, dialect);

@@ -6,6 +6,7 @@
 import { CELL_STATES, type CellChange, type CellState, type Row } from "../../../../gen/packets.ts";
 import { type Nid, nid, type Tid, tid, ZERO_TID } from "../../../codec/ids.ts";
 import { DatabaseError } from "../../../errors.ts";
+import type { SqlRow } from "../../../host/host.ts";
 import type { StoredTable } from "../backend.ts";
 import { type Eventual, eventually, got, type Steps, then, unawaited } from "../eventual.ts";
 import { integerOf } from "./columns.ts";
@@ -16,6 +17,9 @@ import type { SqlSettings } from "./settings.ts";
 /** What is stored for a readable cell is from -2 to this. */
 const UP_TO_DATE = -1n;
 const CORRUPTED = -3n;
+
+/** For more there is no room in any kind of database. */
+const MAX_PARTITIONS = 65_535n;
 
 export class SqlPartitionTable implements StoredTable {
   readonly #connection: SqlConnection;
@@ -45,7 +49,7 @@ export class SqlPartitionTable implements StoredTable {
   load(): Eventual<Row[]> {
     return then(this.#connection.inOrder(() => this.#all.all()), (found) => {
       const rows = Array.from(
-        { length: this.#settings.knownPartitions },
+        { length: this.#settings.partitions ?? partitionsOf(found) },
         (_, offset): { offset: number; cells: { nid: Nid; state: CellState }[] } => ({
           offset,
           cells: [],
@@ -131,6 +135,15 @@ export class SqlPartitionTable implements StoredTable {
     if (backupTid !== null) return backupTid;
     return (yield* got(this.#lastIds.tidOfPartition(offset))) ?? ZERO_TID;
   }
+}
+
+/** NEO 1.12 stores no number of partitions: each has cells in the table, in order. */
+function partitionsOf(rows: readonly SqlRow[]): number {
+  const last = rows.at(-1)?.partition;
+  if (last === undefined) return 0;
+  const offset = integerOf(last);
+  if (offset >= 0n && offset < MAX_PARTITIONS) return Number(offset) + 1;
+  throw new DatabaseError(`the database is damaged: expected a partition, found ${offset}`);
 }
 
 function stateOf(value: bigint): CellState {

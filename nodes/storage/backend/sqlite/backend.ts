@@ -2,7 +2,9 @@
 
 import type { NodeHost } from "../../../host/host.ts";
 import type { Backend, BackendOptions } from "../backend.ts";
+import type { Eventual } from "../eventual.ts";
 import { makeBackend } from "../sql/backend.ts";
+import { examine } from "../sql/examination.ts";
 import { Connection } from "./connection.ts";
 import { sqliteDialect } from "./dialect.ts";
 
@@ -15,9 +17,18 @@ export async function openSqlite(
   path: string,
   options: BackendOptions,
 ): Promise<Backend> {
-  const { database, device } = host.openDatabase(path);
-  const connection = new Connection({ host, database, failed: options.failed });
   const dialect = sqliteDialect(options);
+  const { database, device } = host.openDatabase(path, (database) => {
+    const connection = { read: (sql: string) => database.prepare(sql) };
+    return atOnce(examine({ connection, dialect, ...options }));
+  });
+  const connection = new Connection({ host, database, failed: options.failed });
   const devpath = [host.hostname, device];
   return await makeBackend({ host, connection, dialect, bigValues: null, devpath }, options);
+}
+
+/** What an embedded database answers. */
+function atOnce<T>(value: Eventual<T>): T {
+  if (value instanceof Promise) throw new RangeError("expected SQLite to answer at once");
+  return value;
 }

@@ -1,5 +1,6 @@
 /** The SQL of SQLite. */
 
+import { then } from "../eventual.ts";
 import type { Dialect } from "../sql/dialect.ts";
 import type { ColumnType } from "../sql/tables.ts";
 
@@ -36,9 +37,9 @@ export function sqliteDialect({ dedup }: { readonly dedup: boolean }): Dialect {
       behind: table === "trans" || table === "obj" ? " WITHOUT ROWID" : "",
     }),
     extras: dedup ? [...INDEXES, DEDUP_INDEX] : INDEXES,
-    async hasTable(connection, name) {
+    hasTable(connection, name) {
       const find = connection.read("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
-      return await find.get(name) !== undefined;
+      return then(find.get(name), (row) => row !== undefined);
     },
     /** Databases of NEO 1.0 to 1.8 have such an index without having been asked. */
     async isDeduplicated(connection) {
