@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 
 import transaction
 import ZODB
@@ -155,6 +156,9 @@ class Client(object):
         self.storage.store(oid, serial, data, '', txn)
         self.storage.tpc_vote(txn)
         return self.storage.tpc_finish(txn)
+
+    def pack(self):
+        self.storage.pack(time.time(), None)
 
     def vote_only(self):
         """Votes on a change of the root and leaves the transaction there."""

@@ -24,10 +24,11 @@ export class PeerClient implements AsyncDisposable {
 
   private constructor(readonly child: Child) {}
 
-  /** Starts a client and connects it to a cluster. */
-  static async open(cluster: Cluster): Promise<PeerClient> {
+  /** Starts a client and connects it to a cluster; `env` may choose another release of NEO. */
+  static async open(cluster: Cluster, env: Record<string, string> = {}): Promise<PeerClient> {
     const child = Child.start([`${venv()}/bin/python`, `${ROOT}tests/peer/client.py`], {
       name: "client (real)",
+      env,
     });
     const client = new PeerClient(child);
     try {

@@ -71,10 +71,16 @@ export class SqliteFile implements TestDatabase {
 
   crashImage(): Promise<TestDatabase> {
     const directory = Deno.makeTempDirSync({ dir: this.#path.replace(/\/[^/]*$/, "") });
-    for (const suffix of ["", "-wal"]) {
-      Deno.copyFileSync(this.#path + suffix, `${directory}/storage.sqlite${suffix}`);
+    const name = this.#path.replace(/^.*\//, "");
+    // What belongs to the file depends on its journal mode.
+    for (const suffix of ["", "-wal", "-journal"]) {
+      try {
+        Deno.copyFileSync(this.#path + suffix, `${directory}/${name}${suffix}`);
+      } catch (error) {
+        if (suffix === "" || !(error instanceof Deno.errors.NotFound)) throw error;
+      }
     }
-    return Promise.resolve(new SqliteFile(`${directory}/storage.sqlite`));
+    return Promise.resolve(new SqliteFile(`${directory}/${name}`));
   }
 }
 
@@ -92,7 +98,7 @@ export function rowsOf(path: string, sql: string): Rows {
 
 type MysqlAddress = Extract<DatabaseAddress, { adapter: "MySQL" }>;
 
-class MariadbDatabase implements TestDatabase {
+export class MariadbDatabase implements TestDatabase {
   readonly #server: Mariadb;
   readonly address: MysqlAddress;
 
