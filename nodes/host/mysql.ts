@@ -140,7 +140,7 @@ class MysqlSession implements SqlSession {
 
   #lose(cause: unknown): DatabaseLostError {
     if (this.#lost !== null) return this.#lost;
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     const what = this.#isOpen ? "lost the database server" : "no database server can be reached";
     const lost = new DatabaseLostError(`${what} at ${this.#socketPath}: ${reason}`, { cause });
     if (!this.#closed) this.#lost = lost;
@@ -154,6 +154,13 @@ class MysqlSession implements SqlSession {
     if (errno === undefined || errno <= 0 || LOST_ERRORS.has(errno)) return this.#lose(cause);
     return new DatabaseError(`MySQL error ${errno}: ${message}`, { cause });
   }
+}
+
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  // The most frequent reason, and the one that the system tells in the fewest words.
+  const isAbsent = "code" in cause && cause.code === "ENOENT";
+  return isAbsent ? "there is no such socket, as long as the server does not run" : cause.message;
 }
 
 function rowsOf(results: unknown, fields: unknown): SqlRow[][] {

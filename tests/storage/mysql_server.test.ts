@@ -211,7 +211,9 @@ testOnServer("without an order to wait, a server that is gone ends the node", as
   const { backend, failures } = await open(address);
   await backend.commit();
   await server.end("SIGTERM");
-  const reach = new RegExp(`no database server can be reached at ${server.socket}`);
+  const reach = new RegExp(
+    `no database server can be reached at ${server.socket}: there is no such socket`,
+  );
   await assert.rejects(Promise.resolve(backend.objects.exists(o(1))), reach);
   assert.match(String(failures[0]), reach);
   await backend.close({ commit: false });

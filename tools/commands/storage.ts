@@ -1,7 +1,8 @@
 /** `neo storage`: runs a storage node, with neostorage's options. */
 
+import { existsSync } from "node:fs";
 import { ConfigurationError } from "../../nodes/errors.ts";
-import { parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
+import { notMysqlAddress, parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
 import { type Engine, ENGINES } from "../../nodes/storage/backend/mysql/dialect.ts";
 import type { DatabaseAddress, OwnDatabase } from "../../nodes/storage/backend/open.ts";
 import { resetStorage, startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
@@ -88,7 +89,7 @@ function databaseAddress(values: OptionValues): DatabaseAddress {
   if (adapter !== "Importer") {
     return ownDatabase({ adapter, database, engine, wait: values.number("wait") ?? 0 });
   }
-  if (engine !== undefined) throw unsupportedEngine(engine, []);
+  if (engine !== undefined) throw noEngine(engine, adapter, "name the engine in importer.conf");
   const { importer, own } = readImporterFile(database);
   return { adapter, importer, database: ownDatabase(own) };
 }
@@ -96,11 +97,16 @@ function databaseAddress(values: OptionValues): DatabaseAddress {
 function ownDatabase({ adapter, database, engine, wait }: OwnDatabaseText): OwnDatabase {
   switch (adapter) {
     case "SQLite":
-      if (engine !== undefined) throw unsupportedEngine(engine, []);
+      if (engine !== undefined) {
+        throw noEngine(engine, adapter, "leave the engine out, or choose the adapter MySQL");
+      }
       return { adapter, path: expandHome(database) };
     case "MySQL": {
       const address = parseMysqlAddress(database);
       const socket = address.socket === null ? null : expandHome(address.socket);
+      // By the form of connection strings, `storage.sqlite` names the socket `.sqlite`.
+      const isFile = socket?.startsWith(".") && !socket.includes("/") && !existsSync(socket);
+      if (isFile) throw notMysqlAddress(database);
       return {
         adapter,
         address: { ...address, socket },
@@ -115,11 +121,14 @@ function ownDatabase({ adapter, database, engine, wait }: OwnDatabaseText): OwnD
 
 function engineOf(name: string): Engine {
   const engine = ENGINES.find((engine) => engine === name);
-  if (engine === undefined) throw unsupportedEngine(name, ENGINES);
-  return engine;
+  if (engine !== undefined) return engine;
+  const list = ENGINES.map((engine) => `'${engine}'`).join(", ");
+  throw new ConfigurationError(`Unsupported engine: '${name}' not in (${list})`);
 }
 
-function unsupportedEngine(name: string, engines: readonly string[]): ConfigurationError {
-  const list = engines.map((engine) => `'${engine}'`).join(", ");
-  return new ConfigurationError(`Unsupported engine: '${name}' not in (${list})`);
+function noEngine(name: string, adapter: string, advice: string): ConfigurationError {
+  return new ConfigurationError(
+    `expected no engine, found engine '${name}': only MySQL and MariaDB servers have engines, ` +
+      `and the adapter is ${adapter}: ${advice}`,
+  );
 }
