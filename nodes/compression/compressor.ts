@@ -14,16 +14,21 @@ const SAMPLE_BYTES = 1024;
  */
 const RANDOM_EVENNESS = { low: 0.8, high: 1.25 } as const;
 const BYTE_VALUES = 256;
+/**
+ * zlib's level where none is given. Objects of a few kilobytes get as small as by its own usual one,
+ * 6, in half the time.
+ */
+const USUAL_LEVEL = 4;
 /** The pieces that zlib's output is made in, 16 KiB by default: far too much for most objects. */
 const CHUNK_BYTES = { least: 512, most: 64 << 10 } as const;
 
 export class Compressor {
-  readonly #level: number | null;
+  readonly #level: number;
   readonly #small: SmallDeflater | null;
 
   /** @param level zlib's level from 1 to 9; null for what is usual, and fast for small data */
   constructor(level: number | null) {
-    this.#level = level;
+    this.#level = level ?? USUAL_LEVEL;
     this.#small = level === null ? new SmallDeflater() : null;
   }
 
@@ -35,8 +40,7 @@ export class Compressor {
     if (looksRandom(data)) return null;
     if (this.#small !== null && data.length <= MAX_SMALL_BYTES) return this.#small.deflate(data);
     const chunkSize = chunkBytes(data.length);
-    const level = this.#level;
-    const deflated = deflateSync(data, level === null ? { chunkSize } : { chunkSize, level });
+    const deflated = deflateSync(data, { chunkSize, level: this.#level });
     return deflated.length < data.length ? deflated : null;
   }
 }
