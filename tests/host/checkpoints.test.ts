@@ -1,16 +1,16 @@
-/** The thread that copies a WAL, where it can't. What it does otherwise is tested with SQLite. */
+/** The thread that copies a WAL, where it can't. What it does otherwise: wal.test.ts. */
 
 import assert from "node:assert/strict";
 import { closeSync, openSync } from "node:fs";
 import { CHECKPOINT_PAGES, Checkpoints } from "../../nodes/host/checkpoints.ts";
+import { inDirectory } from "../support/directory.ts";
 
 /** Far less than a close waits for a thread that does not answer. */
 const SOON_MS = 5000;
 
 /** Has a thread started that finds no database, and closes when `ready` says so. */
 async function closeWithout(ready: (failed: Promise<void>) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "neo-checkpoints-" });
-  try {
+  await inDirectory(async (directory) => {
     const path = `${directory}/a.sqlite`;
     // The head of a WAL index that tells of many pages.
     const head = new Uint32Array(34);
@@ -28,9 +28,7 @@ async function closeWithout(ready: (failed: Promise<void>) => Promise<void>): Pr
     checkpoints.close();
     assert.ok(performance.now() - start < SOON_MS);
     closeSync(index);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 
 Deno.test("checkpoints: a thread that can't open the database says so, and is not waited for", () =>

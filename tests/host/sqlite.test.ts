@@ -1,16 +1,13 @@
+/** SQLite databases of this machine: what they take, give, refuse and keep, and who may have them. */
+
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { DatabaseError } from "../../nodes/errors.ts";
-import { GroupFlush } from "../../nodes/host/group_flush.ts";
 import { openSqlite } from "../../nodes/host/sqlite.ts";
-import { inDirectory } from "../support/directory.ts";
+import { filesIn, inDirectory } from "../support/directory.ts";
 import { Child } from "../support/process.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
-
-function files(directory: string): string[] {
-  return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
-}
 
 Deno.test("SQLite: integers are bigints, whole numbers are stored as integers", () =>
   inDirectory((directory) => {
@@ -67,12 +64,12 @@ Deno.test("SQLite: after closing, the main file alone holds everything", () =>
     const insert = database.prepare("INSERT INTO t VALUES (?)");
     for (let i = 0; i < 100; i++) insert.run(i);
     await database.durable();
-    assert.deepEqual(files(directory), ["a.sqlite", "a.sqlite-shm", "a.sqlite-wal"]);
+    assert.deepEqual(filesIn(directory), ["a.sqlite", "a.sqlite-shm", "a.sqlite-wal"]);
     database.exec("BEGIN");
     insert.run(100);
     database.close();
     database.close();
-    assert.deepEqual(files(directory), ["a.sqlite"]);
+    assert.deepEqual(filesIn(directory), ["a.sqlite"]);
 
     await Deno.copyFile(`${directory}/a.sqlite`, `${directory}/copy.sqlite`);
     const copy = openSqlite(`${directory}/copy.sqlite`).database;
@@ -194,141 +191,3 @@ Deno.test("SQLite: durable goes on after a checkpoint and ends with the database
     await last;
     await assert.rejects(database.durable(), { name: "DatabaseError", message: /is closed$/ });
   }));
-
-const MEGABYTE = 1 << 20;
-/** How long the disk may take to copy some megabytes. */
-const COPY_MS = 60_000;
-
-/** A database with one table of bytes, and its files. */
-class Growing {
-  readonly database;
-  readonly #insert;
-
-  constructor(readonly directory: string) {
-    this.database = openSqlite(`${directory}/a.sqlite`).database;
-    this.database.exec("CREATE TABLE t (b BLOB)");
-    this.#insert = this.database.prepare("INSERT INTO t VALUES (?)");
-  }
-
-  async write(megabytes: number): Promise<void> {
-    for (let count = 0; count < megabytes; count++) {
-      this.#insert.run(new Uint8Array(MEGABYTE));
-      await this.database.durable();
-    }
-  }
-
-  async writeLittle(): Promise<void> {
-    this.#insert.run(new Uint8Array(1));
-    await this.database.durable();
-  }
-
-  /** How often the WAL was started again, as its head tells. */
-  get walStarts(): number {
-    const head = Deno.readFileSync(`${this.directory}/a.sqlite-wal`);
-    return new DataView(head.buffer).getUint32(12);
-  }
-
-  size(end = ""): number {
-    return Deno.statSync(`${this.directory}/a.sqlite${end}`).size;
-  }
-}
-
-Deno.test("SQLite: a long WAL is copied by a thread, and then written over", () =>
-  inDirectory(async (directory) => {
-    const growing = new Growing(directory);
-    await growing.write(48);
-    for (const end = performance.now() + COPY_MS; growing.walStarts === 0;) {
-      assert.ok(performance.now() < end, `${growing.size()} bytes are copied`);
-      await growing.writeLittle();
-    }
-    assert.ok(growing.size() > 30 * MEGABYTE);
-    const walBytes = growing.size("-wal");
-    await growing.write(8);
-    assert.equal(growing.size("-wal"), walBytes);
-    growing.database.close();
-    assert.ok(growing.size() > 56 * MEGABYTE);
-    assert.deepEqual(files(directory), ["a.sqlite"]);
-  }));
-
-Deno.test("SQLite: who closes while a thread copies the WAL waits for it", () =>
-  inDirectory(async (directory) => {
-    const growing = new Growing(directory);
-    await growing.write(20);
-    growing.database.close();
-    assert.deepEqual(files(directory), ["a.sqlite"]);
-    const { database } = openSqlite(`${directory}/a.sqlite`);
-    assert.equal(database.prepare("SELECT SUM(LENGTH(b)) AS n FROM t").get()?.n, 20n << 20n);
-    database.close();
-  }));
-
-/** A disk whose flushes end when the test says so. */
-class Disk {
-  readonly #flushes: PromiseWithResolvers<void>[] = [];
-  readonly group = new GroupFlush(() => {
-    const flush = Promise.withResolvers<void>();
-    this.#flushes.push(flush);
-    return flush.promise;
-  });
-
-  get flushes(): number {
-    return this.#flushes.length;
-  }
-
-  end(number: number, error?: Error): void {
-    if (error === undefined) this.#flushes[number]?.resolve();
-    else this.#flushes[number]?.reject(error);
-  }
-}
-
-/** Lets everything that is ready to run, run. */
-const turn = () => new Promise<void>((resolve) => setTimeout(resolve));
-
-Deno.test("group flush: who comes in one turn shares a flush, who comes later the next", async () => {
-  const disk = new Disk();
-  const done: string[] = [];
-  const wait = (name: string) => disk.group.durable().then(() => done.push(name));
-  const first = [wait("a"), wait("b"), wait("c")];
-  await turn();
-  assert.equal(disk.flushes, 1);
-  const second = [wait("d"), wait("e")];
-  await turn();
-  assert.equal(disk.flushes, 1);
-  assert.deepEqual(done, []);
-  disk.end(0);
-  await Promise.all(first);
-  assert.deepEqual(done, ["a", "b", "c"]);
-  await turn();
-  assert.equal(disk.flushes, 2);
-  const third = wait("f");
-  disk.end(1);
-  await Promise.all(second);
-  await turn();
-  assert.equal(disk.flushes, 3);
-  let idle = false;
-  disk.group.whenIdle(() => idle = true);
-  assert.equal(idle, false);
-  disk.end(2);
-  await third;
-  await turn();
-  assert.equal(idle, true);
-  assert.deepEqual(done, ["a", "b", "c", "d", "e", "f"]);
-});
-
-Deno.test("group flush: after a failure nothing is durable any more", async () => {
-  const disk = new Disk();
-  const first = disk.group.durable();
-  await turn();
-  const second = disk.group.durable();
-  const failure = new Error("no space on the disk");
-  disk.end(0, failure);
-  for (const promise of [first, second, disk.group.durable(), disk.group.durable()]) {
-    await assert.rejects(promise, (error: unknown) => {
-      assert.ok(error instanceof DatabaseError);
-      assert.equal(error.message, "the disk did not take what was written: no space on the disk");
-      assert.equal(error.cause, failure);
-      return true;
-    });
-  }
-  assert.equal(disk.flushes, 1);
-  assert.equal(disk.group.failed, true);
-});

@@ -15,3 +15,8 @@ export async function inDirectory(
     else await Deno.remove(directory, { recursive: true });
   }
 }
+
+/** The names of what is in a directory, in their order. */
+export function filesIn(directory: string): string[] {
+  return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
+}

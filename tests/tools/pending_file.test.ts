@@ -3,10 +3,7 @@
 import assert from "node:assert/strict";
 import { FileError } from "../../nodes/errors.ts";
 import { PendingFile } from "../../tools/transfer/pending_file.ts";
-import { inDirectory } from "../support/directory.ts";
-
-const names = (directory: string) =>
-  [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
+import { filesIn, inDirectory } from "../support/directory.ts";
 
 /** Another process that writes to a file, and is never done. */
 async function startWriter(part: string): Promise<Deno.ChildProcess> {
@@ -39,15 +36,15 @@ Deno.test("a file gets its name when it is whole, and leaves nothing when it is 
     {
       using pending = new PendingFile(part);
       pending.file.write(Uint8Array.of(1), 0);
-      assert.deepEqual(names(directory), ["a.part"]);
+      assert.deepEqual(filesIn(directory), ["a.part"]);
     }
-    assert.deepEqual(names(directory), []);
+    assert.deepEqual(filesIn(directory), []);
     {
       using pending = new PendingFile(part);
       pending.file.write(Uint8Array.of(1, 2), 0);
       pending.finish(path);
     }
-    assert.deepEqual(names(directory), ["a"]);
+    assert.deepEqual(filesIn(directory), ["a"]);
     assert.deepEqual(Deno.readFileSync(path), Uint8Array.of(1, 2));
   }));
 
@@ -59,7 +56,7 @@ Deno.test("what appears meanwhile under its name is not written over", () =>
       Deno.writeTextFileSync(path, "another's");
       assert.throws(() => pending.finish(path), /there is a file .*a already/);
     }
-    assert.deepEqual(names(directory), ["a"]);
+    assert.deepEqual(filesIn(directory), ["a"]);
     assert.equal(Deno.readTextFileSync(path), "another's");
   }));
 
@@ -78,12 +75,12 @@ Deno.test("a living process keeps its file; that of a killed one is replaced", (
       child.kill("SIGKILL");
       await child.status;
     }
-    assert.deepEqual(names(directory), ["a.part"], "nobody could clean up");
+    assert.deepEqual(filesIn(directory), ["a.part"], "nobody could clean up");
     using pending = new PendingFile(part);
     assert.equal(Deno.statSync(part).size, 0);
     pending.file.write(Uint8Array.of(7), 0);
     pending.finish(path);
-    assert.deepEqual(names(directory), ["a"]);
+    assert.deepEqual(filesIn(directory), ["a"]);
     assert.deepEqual(Deno.readFileSync(path), Uint8Array.of(7));
   }));
 
