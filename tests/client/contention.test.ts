@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Client, connect, type Oid } from "../../mod.ts";
+import { Random } from "../sim/random.ts";
 import { type InProcessCluster, withCluster } from "../support/in_process.ts";
 import {
   createCounters,
@@ -11,6 +12,16 @@ import {
   someOf,
   type Tally,
 } from "./counters.ts";
+
+/** What chance decides here; NEO_TEST_SEED decides the same again. */
+const SEED = Number(Deno.env.get("NEO_TEST_SEED") ?? Math.floor(Math.random() * 2 ** 32));
+console.log(`contention: NEO_TEST_SEED=${SEED}`);
+
+/** Chance from the seed, the same for each test. */
+function chance(): () => number {
+  const random = new Random(SEED);
+  return () => random.fraction();
+}
 
 const COUNTERS = 5;
 const TOUCHED = 3;
@@ -30,11 +41,12 @@ async function contend(cluster: InProcessCluster, options: {
   const clients: Client[] = [first, second];
   const oids = await createCounters(first, COUNTERS);
   const tally: Tally = { committed: 0, conflicts: 0, failures: 0 };
+  const random = chance();
   let disturbing = options.disturb !== undefined;
   const work = async (client: Client) => {
     await client.sync();
     while (disturbing || !options.enough(tally)) {
-      await increment(client, someOf(oids, TOUCHED, Math.random), tally);
+      await increment(client, someOf(oids, TOUCHED, random), tally);
     }
   };
   const workers = clients.flatMap((client) =>
@@ -107,7 +119,8 @@ for (const resolves of [true, false]) {
         Array.from({ length: CROWD }, () => connect(cluster.url, options)),
       );
       try {
-        const members = await Promise.all(clients.map((client) => insist(client, oids)));
+        const random = chance();
+        const members = await Promise.all(clients.map((client) => insist(client, oids, random)));
         const waits = members.flatMap(({ waitsMs }) => waitsMs).sort((a, b) => a - b);
         const conflicts = members.map(({ tally }) => tally.conflicts);
         assert.equal(waits.length, CROWD * CROWD_COMMITS);
@@ -128,13 +141,13 @@ for (const resolves of [true, false]) {
 }
 
 /** Increments until some have been committed; tells how long each took, conflicts included. */
-async function insist(client: Client, oids: readonly Oid[]) {
+async function insist(client: Client, oids: readonly Oid[], random: () => number) {
   const tally: Tally = { committed: 0, conflicts: 0, failures: 0 };
   const waitsMs: number[] = [];
   while (waitsMs.length < CROWD_COMMITS) {
     const start = performance.now();
     const wanted = tally.committed + CROWD_TOUCHED;
-    const chosen = someOf(oids, CROWD_TOUCHED, Math.random);
+    const chosen = someOf(oids, CROWD_TOUCHED, random);
     do {
       await client.sync();
       await increment(client, chosen, tally);
