@@ -33,34 +33,53 @@ export async function assertAtRest(
   const names = cluster.storageNames.filter((name) => !strangers.has(name));
   for (const name of names) storages.set(nidOn(cluster.world.host(name)), name);
   for (const [partition, { cells }] of rows.entries()) {
-    const [first, ...others] = cells.flatMap(({ nid, state }) =>
+    const owners = cells.flatMap(({ nid, state }) =>
       state === "UP_TO_DATE" ? storages.get(nid) ?? [] : []
     );
-    assert.ok(first !== undefined, `nobody has partition ${partition}`);
-    const contents = (name: string) => {
-      const found = (sql: string) =>
-        rowsOn(cluster.world.host(name), sql.replace("$", String(partition)));
-      return [...found(TRANSACTIONS), ...needed(found(OBJECTS), packTid)].map(rowText);
-    };
-    const expected = new Set(contents(first));
-    for (const other of others) {
-      const found = new Set(contents(other));
-      const missing = [...expected].filter((row) => !found.has(row));
-      const surplus = [...found].filter((row) => !expected.has(row));
-      if (missing.length + surplus.length === 0) continue;
-      throw new Error(
-        `${other} and ${first} differ on partition ${partition}: ` +
-          `it lacks ${missing.length} rows, such as ${missing[0]?.slice(0, SHOWN_CHARACTERS)}; ` +
-          `it has ${surplus.length} of its own, such as ` +
-          `${surplus[0]?.slice(0, SHOWN_CHARACTERS)}`,
-      );
-    }
+    assertReplicasAgree(cluster, { partition, owners, packTid });
   }
   // One that takes no part keeps what it has until it does again.
   const inUse = new Set(rows.flatMap(({ cells }) => cells.map(({ nid }) => nid)));
   for (const [nid, name] of storages) {
     if (nid !== null && inUse.has(nid)) assertNothingLeft(cluster, name, options);
   }
+}
+
+/** A partition, the names of the storages that have all of it, and up to where it was packed. */
+interface Replicas {
+  readonly partition: number;
+  readonly owners: readonly string[];
+  readonly packTid: Tid;
+}
+
+/** Throws when nobody has a partition, or not all have the same. */
+function assertReplicasAgree(cluster: SimulatedCluster, replicas: Replicas): void {
+  const { partition, owners: [first, ...others] } = replicas;
+  assert.ok(first !== undefined, `nobody has partition ${partition}`);
+  const expected = contents(cluster, first, replicas);
+  for (const other of others) {
+    const found = contents(cluster, other, replicas);
+    const missing = [...expected.difference(found)];
+    const surplus = [...found.difference(expected)];
+    if (missing.length + surplus.length === 0) continue;
+    throw new Error(
+      `${other} and ${first} differ on partition ${partition}: ` +
+        `it lacks ${missing.length} rows, such as ${missing[0]?.slice(0, SHOWN_CHARACTERS)}; ` +
+        `it has ${surplus.length} of its own, such as ` +
+        `${surplus[0]?.slice(0, SHOWN_CHARACTERS)}`,
+    );
+  }
+}
+
+/** What a storage has of a partition that replicas must agree on, a text for each row. */
+function contents(
+  cluster: SimulatedCluster,
+  name: string,
+  { partition, packTid }: Replicas,
+): Set<string> {
+  const rows = (sql: string) =>
+    rowsOn(cluster.world.host(name), sql.replace("$", String(partition)));
+  return new Set([...rows(TRANSACTIONS), ...needed(rows(OBJECTS), packTid)].map(rowText));
 }
 
 /** All of a row, its data last: rows are the same when their texts are. */
