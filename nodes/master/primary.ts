@@ -285,7 +285,9 @@ export class Primary {
     }
     for (const storage of nodes.identified("STORAGE")) {
       storage.connection?.notify(StopOperation, {});
-      if (truncate !== null) storage.connection?.notify(Truncate, { tid: truncate });
+      // Others may be those of another cluster, which would obey as a whole when they go back.
+      const tid = this.#hasCells(storage) ? truncate : null;
+      if (tid !== null) storage.connection?.notify(Truncate, { tid });
       if (storage.state !== "RUNNING") continue;
       storage.state = "PENDING";
       changed.push(storage);

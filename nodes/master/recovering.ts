@@ -243,12 +243,14 @@ export class Recovering extends Phase {
     }
   }
 
-  /** Lets all storages know how far to truncate. Returns whether some did not. */
+  /** Lets all storages of the table know how far to truncate. Returns whether some did not. */
   #truncates(): boolean {
-    const { truncateTid } = this.#primary;
+    const { truncateTid, table } = this.#primary;
     if (truncateTid === null) return false;
-    const late = [...this.#reports].filter(([, report]) =>
-      report.truncateTid === null || report.truncateTid > truncateTid
+    const nids = table.nodeIds();
+    const late = [...this.#reports].filter(([{ nid }, report]) =>
+      nid !== null && nids.has(nid) &&
+      (report.truncateTid === null || report.truncateTid > truncateTid)
     );
     for (const [storage] of late) {
       storage.connection?.notify(Truncate, { tid: truncateTid });

@@ -109,6 +109,16 @@ export class Keeping {
     }
   }
 
+  /** Throws a DatabaseError where rows up to `last` are about to be cut off behind `tid`. */
+  checkTruncation({ tid, last }: { readonly tid: Tid; readonly last: Tid }): void {
+    if (!this.isOn || last <= tid) return;
+    throw new DatabaseError(
+      `the database has transactions up to ${hexId(last)}, and the cluster was truncated to ` +
+        `${hexId(tid)}: it is another cluster's, or was not there when its cells were given ` +
+        `away; ${TO_EMPTY}`,
+    );
+  }
+
   /** Throws a DatabaseError where rows at these tids are about to be deleted. */
   checkDeletion(rows: "transactions" | "revisions", tids: readonly Tid[]): void {
     const [tid] = tids;

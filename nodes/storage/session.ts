@@ -18,7 +18,7 @@ import type { Connection } from "../wire/connection.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Assignment } from "./assignment.ts";
 import type { Backend } from "./backend/backend.ts";
-import type { Eventual } from "./backend/eventual.ts";
+import { type Eventual, then } from "./backend/eventual.ts";
 import { Keeping } from "./keeping.ts";
 import type { Peers } from "./peers.ts";
 
@@ -143,10 +143,28 @@ export class Session {
     this.options.backend.table.change(ptid, changes);
   }
 
-  /** Deletes what is later than the tid in the settings that says so. A commit must follow. */
+  /**
+   * Deletes what is later than the tid in the settings that says so. A commit must follow. Rejects
+   * with a DatabaseError, and forgets the order, where that may be what nobody else has.
+   */
   truncate(tid: Tid): Eventual<void> {
-    this.log("WARNING", `deletes all that is later than ${hexId(tid)}: the cluster was truncated`);
-    return this.options.backend.maintenance.truncate(this.assignment.offsets(() => true));
+    const { maintenance, settings } = this.options.backend;
+    const offsets = this.assignment.offsets(() => true);
+    return then(maintenance.lastIds(offsets), ({ tid: last }) => {
+      if (last === null || last <= tid) return maintenance.truncate(offsets);
+      if (this.keeping.isOn) {
+        // The database's own cluster must not obey that when it goes back there.
+        settings.truncateTid = null;
+        return this.options.backend.commit()
+          .then(() => this.keeping.checkTruncation({ tid, last }));
+      }
+      this.log(
+        "WARNING",
+        `deletes all that is later than ${hexId(tid)}, up to ${hexId(last)}, in ` +
+          `${offsets.length} partitions: the cluster was truncated`,
+      );
+      return maintenance.truncate(offsets);
+    });
   }
 
   /** Refuses a partition table that names what the master has not told of. */

@@ -5,6 +5,7 @@ import { nodeId } from "../../nodes/cluster/node_ids.ts";
 import {
   ackText,
   addressOf,
+  answerAsStorage,
   type Peer,
   refused,
   runningCluster,
@@ -169,6 +170,10 @@ Deno.test("truncate: acknowledged, then operation starts again without what is l
   await using running = await runningCluster(2);
   const { cluster, admin, storages: [first, second] } = running;
   assert.ok(first && second);
+  // It may be another cluster's, and has no part in this one.
+  const stranger = await cluster.connect();
+  answerAsStorage(stranger, {});
+  await stranger.identify("STORAGE", { address: addressOf(3) });
   const client = await cluster.client();
   for (const storage of [first, second]) {
     storage.answerNoMore(p.AskRecovery);
@@ -193,6 +198,7 @@ Deno.test("truncate: acknowledged, then operation starts again without what is l
     storage.notify(p.NotifyReady, {});
   }
   assert.deepEqual(await admin.ask(p.AskLastTransaction, {}), { tid: tidOf(1) });
+  assert.ok(!(await stranger.rest()).includes("Truncate"));
 });
 
 Deno.test("a check is given to few storages, and is acknowledged in any case", async () => {

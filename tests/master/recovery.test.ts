@@ -180,6 +180,7 @@ Deno.test("whoever must truncate and does not know it yet is told, and asked aga
   const knowing = await cluster.storage(1, { ptid: 3, rows, truncateTid: tidOf(50) });
   await knowing.drain();
   assert.equal(await stateOf(admin), "RECOVERING", "outdated storages have to truncate too");
+  const stranger = await cluster.storage(3, { ptid: 2, rows });
   const other = await cluster.node("STORAGE", { nid: S2, address: addressOf(2) });
   const report = { ptid: 3, backupTid: null };
   (await other.takeRequest(p.AskRecovery)).answer({ ...report, truncateTid: null });
@@ -187,6 +188,7 @@ Deno.test("whoever must truncate and does not know it yet is told, and asked aga
   answerAsStorage(other, { rows });
   (await other.takeRequest(p.AskRecovery)).answer({ ...report, truncateTid: tidOf(50) });
   await other.skipTo(p.StartOperation);
+  assert.ok(!(await stranger.rest()).includes("Truncate"));
   assert.deepEqual(await admin.ask(p.AskRecovery, {}), {
     ptid: 3,
     backupTid: null,

@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { AskLastIDs, AskRecovery, Truncate } from "../../gen/packets.ts";
 import type { Tid } from "../../nodes/codec/ids.ts";
 import { DatabaseError } from "../../nodes/errors.ts";
 import { Assignment } from "../../nodes/storage/assignment.ts";
@@ -97,6 +98,31 @@ Deno.test("nor is one of which the cluster knows nothing yet", async () => {
   await withDatabase(LATER, async (stage) => {
     stage.tellNodes(node("STORAGE", S1, "UNKNOWN"));
     await stage.node.ended;
+    assert.deepEqual(await stored(stage), ALL);
+  });
+});
+
+Deno.test("a truncation deletes nothing of a database that may be another cluster's", async () => {
+  await withDatabase(LATER - 2, async (stage) => {
+    stage.master.notify(Truncate, { tid: t(5) });
+    assert.equal((await stage.master.ask(AskRecovery, {})).truncateTid, t(5));
+    stage.sendTable();
+    stage.master.ask(AskLastIDs, {}).catch(() => {});
+    await endsWith(stage, /has transactions up to 0{15}a, and .* was truncated to 0{15}5:/);
+    // Where it belongs, nobody is told to truncate by it.
+    assert.deepEqual(
+      await stage.onDisk("SELECT value FROM config WHERE name = 'truncate_tid'"),
+      [],
+    );
+  });
+});
+
+Deno.test("a truncation that has nothing to delete is done whatever is kept", async () => {
+  await withDatabase(LATER - 2, async (stage) => {
+    stage.master.notify(Truncate, { tid: t(10) });
+    stage.sendTable();
+    assert.equal((await stage.master.ask(AskLastIDs, {})).lastTid, t(10));
+    assert.equal((await stage.master.ask(AskRecovery, {})).truncateTid, null);
     assert.deepEqual(await stored(stage), ALL);
   });
 });
