@@ -110,8 +110,8 @@ export class Initialization implements MasterToStorageInitialization {
         `deletes the rows of cells that were discarded: the cluster gives this node ` +
           `${offsets.length - unassigned.length} of ${offsets.length} partitions now`,
       );
+      this.#session.drop(unassigned).catch((error) => this.#session.options.fatal(error));
     }));
-    unawaited(maintenance.dropPartitions(unassigned));
   }
 
   notifyPartitionChanges(packet: NotifyPartitionChanges): void {
@@ -146,7 +146,7 @@ export class Initialization implements MasterToStorageInitialization {
     const { assignment } = this.#session;
     const truncated = settings.truncateTid === null
       ? this.#backend.committed()
-      : then(this.#session.truncate(settings.truncateTid), () => this.#backend.commit());
+      : this.#session.truncate().then(() => this.#backend.commit());
     return then(
       truncated,
       () =>

@@ -50,6 +50,8 @@ export class Operation implements MasterToStorageOperation {
   /** What those who serve clients need. */
   readonly context: TransactionContext;
   #packing: Promise<unknown> = Promise.resolve();
+  /** Settled when nothing is deleted any more that would have to be replicated again. */
+  #truncated: Promise<void> = Promise.resolve();
   #isOver = false;
 
   constructor(session: Session) {
@@ -100,11 +102,11 @@ export class Operation implements MasterToStorageOperation {
   /** Makes the database ready for operation, and tells the master when it is. */
   async start({ backup }: { readonly backup: boolean }): Promise<void> {
     const { assignment, options: { master } } = this.#session;
-    const { truncateTid } = this.#backend.settings;
-    if (truncateTid !== null) {
+    if (this.#backend.settings.truncateTid !== null) {
       // All others did so while this node was away: what it has beyond that is of a history that
       // was given up. Its cells are out of date, and get what came since.
-      await this.#session.truncate(truncateTid);
+      this.#truncated = this.#session.truncate();
+      await this.#truncated;
       if (this.#isOver) return;
     }
     const outdated = assignment.offsets((state) => state === "OUT_OF_DATE");
@@ -189,7 +191,7 @@ export class Operation implements MasterToStorageOperation {
     this.#replicator.wake();
     // The master is asked when nothing can make this node forget that it has to catch up.
     unawaited(
-      this.#backend.commit().then(() => {
+      this.#truncated.then(() => this.#backend.commit()).then(() => {
         if (!this.#isOver) this.#replicator.ask(outdated);
       }),
     );

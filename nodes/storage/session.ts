@@ -18,7 +18,6 @@ import type { Connection } from "../wire/connection.ts";
 import { Refusal } from "../wire/refusal.ts";
 import type { Assignment } from "./assignment.ts";
 import type { Backend } from "./backend/backend.ts";
-import { type Eventual, then } from "./backend/eventual.ts";
 import { Keeping } from "./keeping.ts";
 import type { Peers } from "./peers.ts";
 
@@ -53,6 +52,7 @@ export class Session {
   #timestamp = -Infinity;
   #waiting: (() => void)[] = [];
   #isRepairing = false;
+  #truncating: Promise<void> | null = null;
   #isOver = false;
 
   /** Sees to it that nothing is deleted that nobody else has. */
@@ -144,27 +144,37 @@ export class Session {
   }
 
   /**
-   * Deletes what is later than the tid in the settings that says so. A commit must follow. Rejects
-   * with a DatabaseError, and forgets the order, where that may be what nobody else has.
+   * Deletes what is later than the tid in the settings that says so, if there is one. Resolves when
+   * there is none any more, or when the master is lost. A commit must follow.
    */
-  truncate(tid: Tid): Eventual<void> {
-    const { maintenance, settings } = this.options.backend;
+  truncate(): Promise<void> {
+    this.#truncating ??= this.#truncate().finally(() => this.#truncating = null);
+    return this.#truncating;
+  }
+
+  async #truncate(): Promise<void> {
+    const { settings } = this.options.backend;
+    while (settings.truncateTid !== null && !this.#isOver) {
+      await this.#truncateTo(settings.truncateTid);
+    }
+  }
+
+  async #truncateTo(tid: Tid): Promise<void> {
+    const { maintenance } = this.options.backend;
     const offsets = this.assignment.offsets(() => true);
-    return then(maintenance.lastIds(offsets), ({ tid: last }) => {
-      if (last === null || last <= tid) return maintenance.truncate(offsets);
-      if (this.keeping.isOn) {
-        // The database's own cluster must not obey that when it goes back there.
-        settings.truncateTid = null;
-        return this.options.backend.commit()
-          .then(() => this.keeping.checkTruncation({ tid, last }));
-      }
-      this.log(
-        "WARNING",
-        `deletes all that is later than ${hexId(tid)}, up to ${hexId(last)}, in ` +
-          `${offsets.length} partitions: the cluster was truncated`,
-      );
-      return maintenance.truncate(offsets);
+    this.log("WARNING", `deletes all that is later than ${hexId(tid)}: the cluster was truncated`);
+    await maintenance.truncate(offsets, () => this.pause(() => this.#isOver));
+  }
+
+  /** Deletes the rows of partitions for as long as this node has no cell of them. */
+  async drop(offsets: readonly number[]): Promise<void> {
+    const { backend } = this.options;
+    await backend.maintenance.dropPartitions({
+      offsets,
+      pause: () => this.pause(() => this.#isOver),
+      isGone: (offset) => this.assignment.state(offset) === undefined && !this.keeping.isOn,
     });
+    if (!this.#isOver) await backend.commit();
   }
 
   /** Refuses a partition table that names what the master has not told of. */

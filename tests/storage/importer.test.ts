@@ -97,7 +97,8 @@ Deno.test("what would be wrong during an import has to wait", async () => {
   await maintenance.pack({ ...order, keepsDeletions: () => false, moved: () => false });
   assert.match(scene.lines.join("\n"), /nothing was packed/);
   settings.truncateTid = t(40);
-  await assert.rejects(async () => await maintenance.truncate([0, 1, 2]), DatabaseError);
+  const pause = () => Promise.resolve(true);
+  await assert.rejects(maintenance.truncate([0, 1, 2], pause), DatabaseError);
   assert.equal(settings.truncateTid, null);
   await scene.import();
   assert.ok(await objects.undoSerial(o(0), undo) !== null);

@@ -19,6 +19,7 @@ export async function testOnMariadb(engine: Engine): Promise<void> {
   await import("./backup.test.ts");
   await import("./commit.test.ts");
   await import("./life.test.ts");
+  await import("./maintenance_slices.test.ts");
   await import("./outdated.test.ts");
   await import("./pack.test.ts");
   await import("./partition_table.test.ts");

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { AskObjectHistory, AskPack, AskTIDs } from "../../gen/packets.ts";
-import { STEP_ROWS } from "../../nodes/storage/backend/sql/pack_revisions.ts";
+import { STEP_ROWS } from "../../nodes/storage/backend/sql/sliced_work.ts";
 import { isPending, o, S2, Stage, t } from "./support.ts";
 
 const REVISIONS = "SELECT oid, tid, data_id, value_tid FROM obj ORDER BY oid, tid";

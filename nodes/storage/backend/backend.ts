@@ -260,10 +260,13 @@ export interface UndoCompletion {
 export interface Maintenance {
   /** The greatest ids of some partitions. */
   lastIds(offsets: readonly number[]): Eventual<{ oid: Oid | null; tid: Tid | null }>;
-  /** Deletes what is newer than `settings.truncateTid` in some partitions, and clears it. */
-  truncate(offsets: readonly number[]): Eventual<void>;
-  /** Deletes everything of some partitions. */
-  dropPartitions(offsets: readonly number[]): Eventual<void>;
+  /**
+   * Deletes what is newer than `settings.truncateTid` in some partitions, and clears it in the end:
+   * as long as it is there, the work has to be done (again). A commit must follow.
+   */
+  truncate(offsets: readonly number[], pause: Pause): Promise<void>;
+  /** Deletes everything of partitions, as {@link Drop} says. A commit must follow. */
+  dropPartitions(drop: Drop): Promise<void>;
   /** Forgets old revisions, as {@link Pack} says. */
   pack(pack: Pack): Promise<void>;
   /** Counts the data that nobody needs, and deletes them unless it is a dry run. */
@@ -272,6 +275,14 @@ export interface Maintenance {
 
 /** Lets others work; resolves to false when the work must not go on. */
 export type Pause = () => Promise<boolean>;
+
+/** An order to delete partitions that this node has no cell of any more. */
+export interface Drop {
+  readonly offsets: readonly number[];
+  readonly pause: Pause;
+  /** Whether a partition may be deleted still: it may have come back meanwhile. */
+  isGone(offset: number): boolean;
+}
 
 /** An order to forget revisions that are not needed to see the objects at `tid` and later. */
 export interface Pack {

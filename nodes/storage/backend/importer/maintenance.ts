@@ -3,7 +3,7 @@
 import { hexId, type Oid, type Tid } from "../../../codec/ids.ts";
 import { DatabaseError } from "../../../errors.ts";
 import type { LogSink } from "../../../host/host.ts";
-import type { Backend, Maintenance, Pack, Pause } from "../backend.ts";
+import type { Backend, Drop, Maintenance, Pack, Pause } from "../backend.ts";
 import { type Eventual, then } from "../eventual.ts";
 import type { Past } from "./past.ts";
 import type { Progress } from "./progress.ts";
@@ -30,22 +30,24 @@ export class ImporterMaintenance implements Maintenance {
     }));
   }
 
-  truncate(offsets: readonly number[]): Eventual<void> {
-    const { database: { settings, maintenance, commit }, past } = this.#parts;
+  async truncate(offsets: readonly number[], pause: Pause): Promise<void> {
+    const { database, past } = this.#parts;
+    const { settings, maintenance } = database;
     const { truncateTid } = settings;
-    if (truncateTid === null || truncateTid >= past.lastTid) return maintenance.truncate(offsets);
+    if (truncateTid === null || truncateTid >= past.lastTid) {
+      return await maintenance.truncate(offsets, pause);
+    }
     // Without this the node would end again at each start.
     settings.truncateTid = null;
-    return commit.call(this.#parts.database).then(() => {
-      throw new DatabaseError(
-        `can't truncate to ${hexId(truncateTid)}, which is before the last transaction that is ` +
-          `imported, ${hexId(past.lastTid)}: it would be imported again. Use the native backend`,
-      );
-    });
+    await database.commit();
+    throw new DatabaseError(
+      `can't truncate to ${hexId(truncateTid)}, which is before the last transaction that is ` +
+        `imported, ${hexId(past.lastTid)}: it would be imported again. Use the native backend`,
+    );
   }
 
-  dropPartitions(offsets: readonly number[]): Eventual<void> {
-    return this.#parts.database.maintenance.dropPartitions(offsets);
+  dropPartitions(drop: Drop): Promise<void> {
+    return this.#parts.database.maintenance.dropPartitions(drop);
   }
 
   /** A master takes no refusal to pack: nothing is done, and the log says so. */

@@ -1,14 +1,15 @@
 /** Orders that concern much of the database: truncation, dropping of partitions, repair. */
 
 import type { Oid, Tid } from "../../../codec/ids.ts";
-import type { SqlRow } from "../../../host/host.ts";
-import type { DataId, Maintenance, Pack, Pause } from "../backend.ts";
-import { type Eventual, eventually, got, type Steps, then } from "../eventual.ts";
+import type { DataId, Drop, Maintenance, Pack, Pause } from "../backend.ts";
+import { type Eventual, then } from "../eventual.ts";
 import { integerOf } from "./columns.ts";
+import { dropPartitions } from "./drop.ts";
 import { pack } from "./pack.ts";
 import type { Parts } from "./parts.ts";
+import { truncate } from "./truncate.ts";
 
-/** Rows of which one slice of dropping or repairing consists. */
+/** Rows of which one slice of repairing consists. */
 const SLICE_ROWS = 4096;
 
 export class SqlMaintenance implements Maintenance {
@@ -23,63 +24,12 @@ export class SqlMaintenance implements Maintenance {
     return connection.atomically(() => lastIds.ofPartitions(offsets));
   }
 
-  truncate(offsets: readonly number[]): Eventual<void> {
-    const { connection } = this.#parts;
-    connection.changing(null);
-    return connection.atomically(() => eventually(this.#truncate(offsets)));
+  truncate(offsets: readonly number[], pause: Pause): Promise<void> {
+    return truncate(this.#parts, { offsets, pause });
   }
 
-  *#truncate(offsets: readonly number[]): Steps<void> {
-    const { connection, settings, data, dialect } = this.#parts;
-    const { truncateTid } = settings;
-    if (truncateTid === null) return;
-    const find = connection.read(
-      `SELECT DISTINCT data_id FROM ${dialect.objByTid} ` +
-        "WHERE partition = ? AND tid > ? AND data_id IS NOT NULL",
-    );
-    const deletions = ["trans", "obj"].map((table) =>
-      connection.write(`DELETE FROM ${table} WHERE partition = ? AND tid > ?`)
-    );
-    const lower = connection.write(
-      "UPDATE pt SET tid = ?1 WHERE partition = ?2 AND nid = ?3 AND tid > ?1",
-    );
-    for (const offset of offsets) {
-      const ids = dataIds(yield* got(find.all(offset, truncateTid)));
-      for (const deletion of deletions) deletion.run(offset, truncateTid);
-      data.prune(ids);
-      lower.run(truncateTid, offset, settings.nid);
-    }
-    settings.clearTruncateTid();
-  }
-
-  dropPartitions(offsets: readonly number[]): Eventual<void> {
-    const { connection } = this.#parts;
-    connection.changing(null);
-    return connection.atomically(() => eventually(this.#drop(offsets)));
-  }
-
-  *#drop(offsets: readonly number[]): Steps<void> {
-    const { connection, data, dialect } = this.#parts;
-    const find = connection.read(
-      `SELECT data_id, oid, tid FROM ${dialect.objByOid} ` +
-        "WHERE partition = ? ORDER BY oid, tid LIMIT ?",
-    );
-    const remove = connection.write(
-      "DELETE FROM obj WHERE partition = ?1 AND (oid < ?2 OR (oid = ?2 AND tid <= ?3))",
-    );
-    const removeTransactions = connection.write("DELETE FROM trans WHERE partition = ?");
-    const anyTransaction = connection.read("SELECT 1 FROM trans WHERE partition = ? LIMIT 1");
-    for (const offset of offsets) {
-      for (;;) {
-        const rows = yield* got(find.all(offset, SLICE_ROWS));
-        const last = rows.at(-1);
-        if (last === undefined) break;
-        remove.run(offset, integerOf(last.oid), integerOf(last.tid));
-        data.prune(dataIds(rows));
-        yield* got(connection.commitNow());
-      }
-      if ((yield* got(anyTransaction.get(offset))) !== undefined) removeTransactions.run(offset);
-    }
+  dropPartitions(drop: Drop): Promise<void> {
+    return dropPartitions(this.#parts, drop);
   }
 
   pack(order: Pack): Promise<void> {
@@ -119,9 +69,4 @@ export class SqlMaintenance implements Maintenance {
     }
     return count;
   }
-}
-
-/** The ids in the column `data_id`, without the nulls. */
-export function dataIds(rows: readonly SqlRow[]): DataId[] {
-  return rows.filter(({ data_id }) => data_id !== null).map(({ data_id }) => integerOf(data_id));
 }

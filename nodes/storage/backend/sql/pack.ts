@@ -9,15 +9,13 @@
 
 import { type Oid, type Tid, tid } from "../../../codec/ids.ts";
 import type { Pack } from "../backend.ts";
-import { type Eventual, eventually, got, type Steps } from "../eventual.ts";
+import { got, type Steps } from "../eventual.ts";
 import { oidOf } from "./columns.ts";
 import type { ReadStatement } from "./connection.ts";
 import { LongObject } from "./pack_long_object.ts";
-import { type PackedRow, packedRow, RevisionPacker, STEP_ROWS } from "./pack_revisions.ts";
+import { type PackedRow, packedRow, RevisionPacker } from "./pack_revisions.ts";
 import type { Parts } from "./parts.ts";
-
-/** How long clients may be kept waiting by a slice of steps, in milliseconds. */
-const SLICE_MS = 2;
+import { SlicedWork, STEP_ROWS } from "./sliced_work.ts";
 
 /** Packs all objects of some partitions; resolves when it is done or was stopped by its pause. */
 export async function pack(parts: Parts, order: Pack): Promise<void> {
@@ -39,7 +37,7 @@ class Packer {
   readonly #order: Pack;
   readonly #revisions: RevisionPacker;
   readonly #rows: ReadStatement;
-  #start: number;
+  readonly #work: SlicedWork;
 
   constructor(parts: Parts, order: Pack) {
     this.#parts = parts;
@@ -49,15 +47,15 @@ class Packer {
       `SELECT oid, tid, data_id, value_tid FROM ${parts.dialect.objByOid} ` +
         "WHERE partition = ? AND oid >= ? ORDER BY oid, tid LIMIT ?",
     );
-    this.#start = parts.host.monotonic();
+    this.#work = new SlicedWork(parts, order.pause);
   }
 
   /** Packs a partition. Resolves with whether to go on. */
   async partition(offset: number): Promise<boolean> {
     for (let next: bigint | null = 0n; next !== null;) {
       const from: bigint = next;
-      const progress = await this.#step(() => this.#some(offset, from));
-      if (!await this.#pause()) return false;
+      const progress = await this.#work.step(() => this.#some(offset, from));
+      if (!await this.#work.pause()) return false;
       if (progress.long !== null && !await this.#longObject(offset, progress.long)) return false;
       next = progress.next;
     }
@@ -100,12 +98,12 @@ class Packer {
   /** Packs an object of many revisions. Resolves with whether to go on. */
   async #longObject(partition: number, oid: Oid): Promise<boolean> {
     const object = new LongObject(this.#parts, this.#revisions, { partition, oid });
-    const kept = await this.#step(() => object.last(this.#order.tid));
+    const kept = await this.#work.step(() => object.last(this.#order.tid));
     if (kept === null) return true;
     const limit = this.#limit(partition, kept);
     for (;;) {
-      const isDone = await this.#step(() => object.some(limit));
-      if (!await this.#pause()) return false;
+      const isDone = await this.#work.step(() => object.some(limit));
+      if (!await this.#work.pause()) return false;
       if (isDone) return true;
     }
   }
@@ -114,22 +112,5 @@ class Packer {
   #limit(partition: number, { tid: kept, dataId, valueTid }: PackedRow): Tid {
     const isDeletion = dataId === null && valueTid === null;
     return isDeletion && !this.#order.keepsDeletions(partition) ? tid(kept + 1n) : kept;
-  }
-
-  /** Does work in which nothing else happens to the database. */
-  async #step<T>(work: () => Steps<T>): Promise<T> {
-    const done: Eventual<T> = this.#parts.connection.atomically(() => eventually(work()));
-    return await done;
-  }
-
-  /** Lets others work when it is time. Resolves with whether to go on. */
-  async #pause(): Promise<boolean> {
-    const { connection, host } = this.#parts;
-    if (host.monotonic() - this.#start < SLICE_MS) return true;
-    // One commit of everything would hold clients up at the end.
-    await connection.inOrder(() => connection.commitNow());
-    const goesOn = await this.#order.pause();
-    this.#start = host.monotonic();
-    return goesOn;
   }
 }

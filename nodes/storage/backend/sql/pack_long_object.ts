@@ -12,9 +12,9 @@ import {
   type PackedRow,
   packedRow,
   type RevisionPacker,
-  STEP_ROWS,
 } from "./pack_revisions.ts";
 import type { Parts } from "./parts.ts";
+import { STEP_ROWS } from "./sliced_work.ts";
 
 export class LongObject {
   readonly #revisions: RevisionPacker;

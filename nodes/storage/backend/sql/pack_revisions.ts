@@ -7,9 +7,6 @@ import { integerOf, tidOf } from "./columns.ts";
 import type { WriteStatement } from "./connection.ts";
 import type { Parts } from "./parts.ts";
 
-/** Rows of revisions that one step of a pack looks at. */
-export const STEP_ROWS = 64;
-
 /** A revision, as far as a pack needs it. */
 export interface PackedRow {
   readonly tid: Tid;

@@ -5,16 +5,15 @@
  */
 
 import { type Oid, partitionOf, type Tid } from "../../../codec/ids.ts";
-import type { SqlRow, SqlValue } from "../../../host/host.ts";
+import type { SqlValue } from "../../../host/host.ts";
 import type {
-  DataId,
   PendingStore,
   PendingTable,
   TransactionMetadata,
   Unlock,
   Unlocking,
 } from "../backend.ts";
-import { integerOf, packOids, tidOf, tidOrNullOf } from "./columns.ts";
+import { dataIds, integerOf, packOids, tidOf, tidOrNullOf } from "./columns.ts";
 import { type Eventual, eventually, got, type Steps, then, unawaited } from "../eventual.ts";
 import type { ReadStatement, SqlConnection, WriteStatement } from "./connection.ts";
 import type { SqlData } from "./data.ts";
@@ -253,8 +252,4 @@ export class SqlPending implements PendingTable {
       })
     ));
   }
-}
-
-function dataIds(rows: readonly SqlRow[]): DataId[] {
-  return rows.map((row) => integerOf(row.data_id));
 }
