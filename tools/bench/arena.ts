@@ -45,13 +45,30 @@ export class Arena {
 
   /** Starts a cluster, on a copy of a prepared database if there is one. */
   start(make: Make, prepared?: Prepared): Cluster {
-    const directory = join(this.#directory, String(this.#started++));
-    Deno.mkdirSync(directory);
+    const directory = this.directory(String(this.#started++));
     if (prepared !== undefined) Deno.copyFileSync(prepared.database, sqliteFile(directory));
     const databases = prepared === undefined ? this.databases : SQLITE;
     const cluster = Cluster.start(make, directory, databases.create(directory));
     this.#clusters.set(cluster, directory);
     return cluster;
+  }
+
+  /** Starts a cluster whose storage comes after its master, on what `prepare` names in a directory. */
+  async startInTurn(
+    make: Make,
+    prepare: (directory: string) => readonly string[],
+  ): Promise<Cluster> {
+    const directory = this.directory(String(this.#started++));
+    const cluster = await Cluster.startInTurn(make, directory, prepare(directory));
+    this.#clusters.set(cluster, directory);
+    return cluster;
+  }
+
+  /** Makes a directory that goes with the arena. */
+  directory(name: string): string {
+    const directory = join(this.#directory, name);
+    Deno.mkdirSync(directory);
+    return directory;
   }
 
   /** Stops a cluster and removes its files. */
@@ -67,8 +84,7 @@ export class Arena {
     name: string,
     fill: (driver: Driver) => Promise<readonly string[]>,
   ): Promise<Prepared> {
-    const directory = join(this.#directory, name);
-    Deno.mkdirSync(directory);
+    const directory = this.directory(name);
     const cluster = Cluster.start(OURS, directory, SQLITE.create(directory));
     this.#clusters.set(cluster, directory);
     const side: Side = { client: "typescript", label: name, cluster, programs: 1, venv: "" };

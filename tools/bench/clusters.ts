@@ -8,6 +8,8 @@ import { cpuMs, residentBytes } from "./procfs.ts";
 import { Child, type Program } from "./processes.ts";
 
 const PARTITIONS = 12;
+/** How often it is tried whether a node listens. */
+const LISTENING_POLL_MS = 20;
 const VENV_DEFAULT = "neo-ts/peer-venv";
 
 export type Role = "master" | "storage";
@@ -16,6 +18,8 @@ export type Role = "master" | "storage";
 export interface Make {
   readonly label: string;
   program(role: Role): Program;
+  /** What copies all of a cluster to a FileStorage: `neo export`, or neomigrate. */
+  exporter(cluster: Cluster, path: string): Program;
   /** The benchmark's directory whose client of ours works on it; null where none does. */
   readonly client: string | null;
 }
@@ -34,6 +38,10 @@ export function checkoutMake(label: string, directory: string): Make {
       command: Deno.execPath(),
       args: ["run", "-A", V8_FLAGS, join(tools, "neo.ts"), role],
     }),
+    exporter: ({ url }, path) => ({
+      command: Deno.execPath(),
+      args: ["run", "-A", join(tools, "neo.ts"), "export", "-q", url, path],
+    }),
     client: join(tools, "bench"),
   };
 }
@@ -43,6 +51,10 @@ export function peerMake(venv: string): Make {
   return {
     label: "NEO 1.11",
     program: (role) => ({ command: join(venv, "bin", `neo${role}`), args: [] }),
+    exporter: ({ master, name }, path) => ({
+      command: join(venv, "bin", "neomigrate"),
+      args: ["-q", "-c", name, master, path],
+    }),
     client: null,
   };
 }
@@ -75,19 +87,26 @@ export class Cluster {
    * options `database` name; clients then wait for the cluster.
    */
   static start(make: Make, directory: string, database: readonly string[]): Cluster {
-    const master = `127.0.0.1:${freePort()}`;
-    const run = (role: Role, ...options: string[]) => {
-      const program = make.program(role);
-      const common = ["-c", NAME, "-m", master, "-l", join(directory, `${role}.log`)];
-      const args = [...program.args, ...common, ...options];
-      const child = new Child(`${make.label} ${role}`, { ...program, args });
-      child.ignoreOutput();
-      return child;
-    };
-    return new Cluster(make, master, {
-      master: run("master", "-b", master, "-p", String(PARTITIONS), "-A", "1"),
-      storage: run("storage", ...database),
-    });
+    const starter = new Starter(make, directory);
+    const nodes = { master: starter.master(), storage: starter.storage(database) };
+    return new Cluster(make, starter.address, nodes);
+  }
+
+  /** As {@link start}, but the storage comes when the master is there, and need not wait for it. */
+  static async startInTurn(
+    make: Make,
+    directory: string,
+    database: readonly string[],
+  ): Promise<Cluster> {
+    const starter = new Starter(make, directory);
+    const master = starter.master();
+    await listening(starter.address, master);
+    return new Cluster(make, starter.address, { master, storage: starter.storage(database) });
+  }
+
+  /** The cluster as our client names it. */
+  get url(): string {
+    return `neo://${this.name}@${this.master}`;
   }
 
   /** CPU time used so far by each node, in milliseconds. Throws when a node is gone. */
@@ -124,6 +143,45 @@ export class Cluster {
   #each(ask: (pid: number) => number): Record<Role, number> {
     this.assertRunning();
     return { master: ask(this.nodes.master.pid), storage: ask(this.nodes.storage.pid) };
+  }
+}
+
+/** Starts nodes of one cluster. */
+class Starter {
+  readonly address = `127.0.0.1:${freePort()}`;
+
+  constructor(readonly make: Make, readonly directory: string) {}
+
+  master(): Child {
+    return this.#run("master", "-b", this.address, "-p", String(PARTITIONS), "-A", "1");
+  }
+
+  storage(database: readonly string[]): Child {
+    return this.#run("storage", ...database);
+  }
+
+  #run(role: Role, ...options: string[]): Child {
+    const program = this.make.program(role);
+    const common = ["-c", NAME, "-m", this.address, "-l", join(this.directory, `${role}.log`)];
+    const args = [...program.args, ...common, ...options];
+    const child = new Child(`${this.make.label} ${role}`, { ...program, args });
+    child.ignoreOutput();
+    return child;
+  }
+}
+
+/** Waits until a node listens at its address. Throws when it ends instead. */
+async function listening(address: string, node: Child): Promise<void> {
+  const [hostname = "", port] = address.split(":");
+  for (;;) {
+    node.assertRunning();
+    try {
+      (await Deno.connect({ hostname, port: Number(port) })).close();
+      return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LISTENING_POLL_MS));
   }
 }
 

@@ -3,6 +3,7 @@
  * turns on the same machine; prints a table of both and their ratio.
  */
 
+import { join } from "node:path";
 import { Arena, type Prepared } from "./arena.ts";
 import { checkoutMake, type Cluster, type Make, OURS, peerMake, peerVenv } from "./clusters.ts";
 import { MysqlDatabases, SQLITE } from "./databases.ts";
@@ -10,10 +11,12 @@ import type { Side } from "./drivers.ts";
 import { measureRest, runScenario, type SideResult } from "./measure.ts";
 import { type Options, parseOptions } from "./options.ts";
 import { REVISIONS_PER_OBJECT, runPack } from "./pack.ts";
+import { runImport, writeSource } from "./import.ts";
 import { BenchError } from "./processes.ts";
 import { type Group, heading, restLines, scenarioLines, summarize } from "./report.ts";
 import {
   AT_REST,
+  IMPORT,
   NOTHING_PROMISED,
   PACK,
   type Scenario,
@@ -37,8 +40,8 @@ class Bench {
     this.#options = options;
     this.#arena = arena;
     this.#venv = venv;
-    const { pace, transactions, revisions } = options;
-    this.#record = { date: new Date().toISOString(), pace, transactions, revisions };
+    const { pace, transactions, revisions, objects } = options;
+    this.#record = { date: new Date().toISOString(), pace, transactions, revisions, objects };
   }
 
   /** Returns whether every side ran. */
@@ -52,6 +55,7 @@ class Bench {
       this.#report(scenario.name, group, await runScenario(scenario, sides, pace));
     }
     if (chosen.includes(PACK)) await this.#pack();
+    if (chosen.includes(IMPORT)) await this.#import();
     if (chosen.includes(AT_REST)) {
       // Those that have worked, or new ones where nothing else was chosen.
       if (this.#arena.running().length === 0) await this.#arena.set("shared");
@@ -124,6 +128,28 @@ class Bench {
     this.#report("pack", group(`pack of ${revisions} revisions, 9 of 10 go`, even), packs);
     this.#report("pack-loads", group(`${loads}, meanwhile`, even), packing);
     this.#report("pack-quiet", group(`${loads}, before`, NOTHING_PROMISED), quiet);
+  }
+
+  async #import(): Promise<void> {
+    const { objects, pace } = this.#options;
+    console.error(`preparing a FileStorage of ${objects} objects …`);
+    const path = join(this.#arena.directory("source"), "Data.fs");
+    await writeSource(path, objects, this.#venv);
+    // No client of a side's own works here: only nodes do.
+    const sides = (await this.#arena.set("shared")).map((cluster): Side => ({
+      ...{ cluster, venv: this.#venv, client: "python", label: cluster.make.label, programs: 1 },
+    }));
+    const { first, imports, exports } = await runImport(this.#arena, { path, objects }, {
+      ...{ sides, pace },
+    });
+    const group = (title: string, python: number | null) => ({
+      title,
+      targets: { python, typescript: null },
+    });
+    const start = "from the storage's start";
+    this.#report("import-first", group(`the first object is served, ${start}`, null), first);
+    this.#report("import", group(`${objects} objects are imported, ${start}`, 3), imports);
+    this.#report("export", group("the same are exported to a FileStorage", 1), exports);
   }
 
   async #prepare(what: string, { name, fill }: {

@@ -35,6 +35,8 @@ export interface Options {
   readonly transactions: number;
   /** Revisions to pack; a multiple of {@link REVISIONS_PER_OBJECT}. */
   readonly revisions: number;
+  /** Objects to import. */
+  readonly objects: number;
   readonly json: string | null;
   /** A checkout that takes the place of NEO 1.11. */
   readonly beside: string | null;
@@ -61,6 +63,7 @@ export function parseOptions(): Options {
       `what is packed, ${REVISIONS_PER_OBJECT} of each object (${FULL_SIZE})`,
       wholeNumber(MAX_SIZE),
     )
+    .option("--objects <number>", `what is imported (${FULL_SIZE})`, wholeNumber(MAX_SIZE))
     .option("--json <file>", "also write every round's numbers to a file", writableFile)
     .addOption(
       new Option(
@@ -96,6 +99,7 @@ export function parseOptions(): Options {
     chosen: given.only ?? measurable,
     transactions: given.transactions ?? size,
     revisions: Math.ceil(revisions / REVISIONS_PER_OBJECT) * REVISIONS_PER_OBJECT,
+    objects: given.objects ?? size,
     json: given.json ?? null,
     beside: given.beside ?? null,
     noise: given.noise ?? false,

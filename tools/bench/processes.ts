@@ -22,6 +22,7 @@ export class Child {
   readonly #lines: AsyncGenerator<string>;
   readonly #complaints: Promise<void>;
   #complaint = "";
+  #complained = Promise.withResolvers<void>();
   #ended = false;
 
   constructor(readonly label: string, program: Program) {
@@ -59,6 +60,14 @@ export class Child {
     throw this.#gone();
   }
 
+  /** Waits for what it says on its standard error. Throws when the process ends first. */
+  async complains(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#complaint)) {
+      this.assertRunning();
+      await this.#complained.promise;
+    }
+  }
+
   /** Reads and forgets its output, for a process that is not asked anything. */
   async ignoreOutput(): Promise<void> {
     for await (const _ of this.#lines);
@@ -74,6 +83,13 @@ export class Child {
   async finish(): Promise<void> {
     await this.#writer.close().catch(() => {});
     await this.#within(TERMINATION_MS);
+  }
+
+  /** Waits for its end. Throws when it fails. */
+  async succeeds(): Promise<void> {
+    const { success } = await this.#child.status;
+    await this.#complaints;
+    if (!success) throw this.#gone();
   }
 
   /** Tells it to terminate and waits for it to end; then kills it. */
@@ -97,7 +113,11 @@ export class Child {
   async #collectComplaint(): Promise<void> {
     for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
       this.#complaint = (this.#complaint + text).slice(-COMPLAINT_CHARACTERS);
+      this.#complained.resolve();
+      this.#complained = Promise.withResolvers();
     }
+    await this.#child.status;
+    this.#complained.resolve();
   }
 
   #gone(): BenchError {

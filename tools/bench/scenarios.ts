@@ -127,11 +127,18 @@ export const SCENARIOS: readonly Scenario[] = [
 
 /** Loads while a database of many revisions is packed: see pack.ts. */
 export const PACK = "pack";
+/** A FileStorage that is imported and exported: see import.ts. */
+export const IMPORT = "import";
 /** The measurement of idle nodes, which is no scenario but can be chosen by name like one. */
 export const AT_REST = "at-rest";
 
 /** All that can be chosen, in the order in which it is measured. */
-export const NAMES: readonly string[] = [...SCENARIOS.map(({ name }) => name), PACK, AT_REST];
+export const NAMES: readonly string[] = [
+  ...SCENARIOS.map(({ name }) => name),
+  PACK,
+  IMPORT,
+  AT_REST,
+];
 
 /** What is promised where both keep objects on the same database server, by either client. */
 const ON_SERVER: ReadonlyMap<string, number> = new Map([
