@@ -9,6 +9,11 @@ import { type Nid, type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import { LaterAnswer } from "../codec/packet.ts";
 import type { KnownNode } from "./nodes.ts";
 
+/** A storage was asked for a sign that it has saved the table as it was then. */
+export interface Saving {
+  readonly storage: KnownNode;
+}
+
 /** What a transaction gets when its client asks to finish it. */
 export interface Preparation {
   readonly tid: Tid;
@@ -20,6 +25,8 @@ export interface Preparation {
   readonly late: ReadonlySet<KnownNode>;
   /** Those that take part and have not locked it yet. */
   readonly waiting: Set<KnownNode>;
+  /** Those that take part and may not have saved the table without one that was lost meanwhile. */
+  readonly saving: Set<Saving>;
   readonly answer: LaterAnswer<AnswerTransactionFinished>;
 }
 
@@ -75,15 +82,24 @@ export class Transaction {
     for (const answer of this.#asked ?? []) answer.give({ tid });
   }
 
-  /** A storage that is gone neither locks nor is told anything. */
-  storageLost(storage: KnownNode): void {
+  /**
+   * A storage that is gone neither locks nor is told anything. Returns whether it may lack the
+   * transaction, since it has not locked it.
+   */
+  storageLost(storage: KnownNode): boolean {
     this.#replicating?.delete(storage);
-    this.prepared?.involved.delete(storage);
-    this.prepared?.waiting.delete(storage);
+    const { prepared } = this;
+    if (prepared === null) return false;
+    prepared.involved.delete(storage);
+    for (const saving of prepared.saving) {
+      if (saving.storage === storage) prepared.saving.delete(saving);
+    }
+    return prepared.waiting.delete(storage);
   }
 
   /** Whether it can be committed. */
   get locked(): boolean {
-    return this.prepared !== null && this.prepared.waiting.size === 0;
+    const { prepared } = this;
+    return prepared !== null && prepared.waiting.size === 0 && prepared.saving.size === 0;
   }
 }

@@ -29,7 +29,8 @@ import {
   type ParticipantsOptions,
   touchedPartitions,
 } from "./participants.ts";
-import { type Preparation, Transaction } from "./transaction.ts";
+import { awaitSaved } from "./saved_tables.ts";
+import { type Preparation, type Saving, Transaction } from "./transaction.ts";
 import type { Turn } from "./turn.ts";
 
 /** Imported tids end here, since all later tids have to be greater. */
@@ -132,7 +133,7 @@ export class Transactions {
     this.#lastPrepared = tid;
     const answer = new LaterAnswer<AnswerTransactionFinished>();
     const waiting = new Set(involved);
-    const prepared = { tid, oids, involved, late, waiting, answer };
+    const prepared = { tid, oids, involved, late, waiting, saving: new Set<Saving>(), answer };
     transaction.prepared = prepared;
     this.#queue.set(ttid, transaction);
     for (const storage of involved) {
@@ -161,8 +162,12 @@ export class Transactions {
   }
 
   #storageLocked(prepared: Preparation, storage: KnownNode): void {
-    if (this.#over || !prepared.waiting.delete(storage)) return;
-    if (prepared.waiting.size === 0) this.#commitLocked();
+    if (prepared.waiting.delete(storage)) this.#changed();
+  }
+
+  /** Something that a commit waits for has happened. */
+  #changed(): void {
+    if (!this.#over) this.#commitLocked();
   }
 
   /** Commits from the head of the queue on, as far as all is locked. */
@@ -170,7 +175,7 @@ export class Transactions {
     let committed = false;
     for (const transaction of this.#queue.values()) {
       const { prepared } = transaction;
-      if (prepared === null || prepared.waiting.size > 0) break;
+      if (prepared === null || !transaction.locked) break;
       this.#queue.delete(transaction.ttid);
       this.#pending.delete(transaction.ttid);
       this.#commit(transaction, prepared);
@@ -268,7 +273,10 @@ export class Transactions {
 
   /** A storage is gone, and the cluster is still operational: nothing waits for it any more. */
   storageLost(storage: KnownNode): void {
-    for (const transaction of this.#pending.values()) transaction.storageLost(storage);
+    for (const transaction of this.#pending.values()) {
+      const mayLack = transaction.storageLost(storage);
+      if (mayLack) awaitSaved(this.#options.turn, transaction, () => this.#changed());
+    }
     this.#commitLocked();
   }
 

@@ -155,20 +155,26 @@ Deno.test("a client that is lost while it commits has committed", async () => {
   assert.deepEqual(await storage.take(p.NotifyUnlockInformation), { ttid });
 });
 
-Deno.test("a storage that is lost while it should lock is not waited for", async () => {
+Deno.test("a commit goes on without a storage once the others have saved that it is lost", async () => {
   await using running = await runningCluster(2);
   const { cluster, storages: [first, second] } = running;
   assert.ok(first && second);
   const client = await cluster.client();
   const ttid = await begin(client);
   for (const storage of [first, second]) await storage.drain();
+  const before = (await client.ask(p.AskLastTransaction, {})).tid;
   const finished = finish(client, ttid);
   (await first.takeRequest(p.AskLockInformation)).answer({ ttid });
   await second.take(p.AskLockInformation);
   second.close();
-  const { tid } = await finished;
   await first.take(p.NotifyNodeInformation);
   await first.take(p.NotifyPartitionChanges);
+  const saved = await first.takeRequest(p.AskFinalTID);
+  // The storage has locked it, but if it died now, it would not know that it is the only one.
+  await client.ask(p.AskNewOIDs, { count: 1 });
+  assert.equal((await client.ask(p.AskLastTransaction, {})).tid, before);
+  saved.answer({ tid: null });
+  const { tid } = await finished;
   assert.deepEqual(await first.take(p.NotifyUnlockInformation), { ttid });
   assert.equal((await client.ask(p.AskLastTransaction, {})).tid, tid);
 });

@@ -158,7 +158,8 @@ export class Reads {
   finalTid(ttid: Tid): Eventual<Tid | null> {
     const { assignment, backend, transactions } = this.#context;
     const pending = transactions.get(ttid);
-    if (pending !== undefined) return pending.tid;
+    // A master that asks relies on what it told before to be on the disk.
+    if (pending !== undefined) return backend.commit().then(() => pending.tid);
     assignment.requireReadable(assignment.partition(ttid));
     return backend.transactions.finalTid(ttid);
   }
