@@ -90,8 +90,10 @@ async function lookAfter(
   const pending = nodes.flatMap(({ nid, state }) => state === "PENDING" ? nid ?? [] : []);
   if (pending.length > 0) await cluster.ask(AddPendingNodes, { nids: pending });
   await cluster.ask(TweakPartitionTable, { nids: [] });
-  for (const { nid } of nodes) {
-    if (nid === null || !isGone(nid)) continue;
-    if (await cluster.ask(SetNodeState, { nid, state: "UNKNOWN" }) !== undefined) gone.delete(nid);
+  for (const nid of [...gone]) {
+    // What had no cells is forgotten by itself, and another one may have got its id.
+    const isForgotten = nodes.every((node) => node.nid !== nid || node.state !== "DOWN");
+    const order = { nid, state: "UNKNOWN" } as const;
+    if (isForgotten || await cluster.ask(SetNodeState, order) !== undefined) gone.delete(nid);
   }
 }
