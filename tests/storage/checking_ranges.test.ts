@@ -38,7 +38,7 @@ async function withRows(
   const { backend } = ledger.context;
   for (const tid of tids) {
     backend.replica.addTransaction(transaction(tid));
-    await backend.replica.addObject({ oid: o(1), tid: t(tid), value: VALUE, valueTid: null });
+    await backend.replica.addObjects([{ oid: o(1), tid: t(tid), value: VALUE, valueTid: null }]);
   }
   const host = createNodeHost({ log: { log: () => {} } });
   await test({ backend, background: new Background(host) });

@@ -206,7 +206,7 @@ testOnServer("a big value whose pieces are missing is damage, which is mended", 
     const { backend } = opened;
     const value = dataOf(new Uint8Array(randomBytes(0x100_0001)));
     const keys = [{ oid: o(0), tid: t(100) }, { oid: o(2), tid: t(100) }];
-    for (const key of keys) await backend.replica.addObject({ ...key, value, valueTid: null });
+    await backend.replica.addObjects(keys.map((key) => ({ ...key, value, valueTid: null })));
     await backend.commit();
     await losePiece(server, address);
     for (const key of keys) {
@@ -216,7 +216,7 @@ testOnServer("a big value whose pieces are missing is damage, which is mended", 
     // As a copy is repaired: what is damaged is deleted, and comes again.
     for (const key of keys) {
       await backend.replica.deleteObjects([key]);
-      await backend.replica.addObject({ ...key, value, valueTid: null });
+      await backend.replica.addObjects([{ ...key, value, valueTid: null }]);
       assert.equal(await isIntact(backend, key), true);
     }
     await backend.commit();

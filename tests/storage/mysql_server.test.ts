@@ -97,7 +97,7 @@ function commitAt(ttid: number, tid: number): Use {
 }
 
 const addObjectAt = (tid: number): Use => (backend) =>
-  backend.replica.addObject({ oid: o(1), tid: t(tid), value: null, valueTid: null });
+  backend.replica.addObjects([{ oid: o(1), tid: t(tid), value: null, valueTid: null }]);
 
 /** Whether a storage goes on after its server was restarted, and another storage came first. */
 async function goesOn(server: Mariadb, mine: Use, others: Use): Promise<boolean> {

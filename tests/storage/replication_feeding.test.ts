@@ -189,7 +189,7 @@ Deno.test("a storage that does not read gets no more until it does", async () =>
   const data = new Uint8Array(1 << 20);
   const value = { compression: false, checksum: sha1(data), data };
   for (let oid = 0; oid < 8; oid++) {
-    await backend.replica.addObject({ oid: o(oid), tid: t(10), value, valueTid: null });
+    await backend.replica.addObjects([{ oid: o(oid), tid: t(10), value, valueTid: null }]);
   }
   const { sink, connection } = onSink();
   connection.start(() => true);

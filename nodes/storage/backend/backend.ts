@@ -238,8 +238,14 @@ export interface ReplicaTable {
   revisions(range: RevisionRange): Eventual<RevisionKey[]>;
   transaction(tid: Tid): Eventual<ReplicaTransaction | null>;
   object(key: RevisionKey): Eventual<ReplicaObject | null>;
+  /**
+   * Reads several revisions of a partition at once, which are in order; undefined in place of those
+   * that have to be asked for one by one: they are big, or not there.
+   */
+  objects(keys: readonly RevisionKey[]): Eventual<(ReplicaObject | undefined)[]>;
   addTransaction(transaction: ReplicaTransaction): void;
-  addObject(object: AddedObject): Eventual<void>;
+  /** Adds revisions in their order: an undo comes after what it goes back to. */
+  addObjects(objects: readonly AddedObject[]): Eventual<void>;
   deleteTransactions(tids: readonly Tid[]): void;
   deleteObjects(keys: readonly RevisionKey[]): Eventual<void>;
   /** The greatest tids of a partition's transactions and revisions. */

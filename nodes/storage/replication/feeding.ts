@@ -21,7 +21,7 @@ import type { ReplicaObject, RevisionKey } from "../backend/backend.ts";
 import type { Background, Task } from "../background.ts";
 import { NO_CHECKSUM, NO_DATA } from "../checksum.ts";
 import type { TransactionContext } from "../transactions/transactions.ts";
-import { MAX_FETCH_COUNT } from "./limits.ts";
+import { MAX_FETCH_COUNT, READ_COUNT } from "./limits.ts";
 
 /** What those who serve storages need. */
 export interface FeedingContext extends TransactionContext {
@@ -122,13 +122,9 @@ class Feeder {
     const found = await replica.revisions(range);
     const next = found.splice(this.#count)[0];
     const known = new Map([...objects].map(([tid, oids]) => [tid, new Set(oids)]));
-    for (const key of found) {
-      if (isKnown(known, key)) continue;
-      const row = replica.object(key);
-      const object = row instanceof Promise ? await row : row;
-      if (object === null) throw this.#lost("dropped or truncated");
-      this.#send(AddObject, addObject(object));
-      if (this.#mustRest) await this.#rest();
+    const wanted = found.filter((key) => !isKnown(known, key));
+    for (let at = 0; at < wanted.length; at += READ_COUNT) {
+      await this.#sendTogether(wanted.slice(at, at + READ_COUNT));
     }
     const surplus = [...known].map(([tid, oids]): [Tid, Oid[]] => [tid, [...oids]]);
     return {
@@ -137,6 +133,19 @@ class Feeder {
       nextOid: next?.oid ?? null,
       objects: new Map(surplus),
     };
+  }
+
+  async #sendTogether(keys: readonly RevisionKey[]): Promise<void> {
+    const { replica } = this.#context.backend;
+    const rows = replica.objects(keys);
+    const objects = rows instanceof Promise ? await rows : rows;
+    for (const [at, key] of keys.entries()) {
+      const row = objects[at] ?? replica.object(key);
+      const object = row instanceof Promise ? await row : row;
+      if (object === null) throw this.#lost("dropped or truncated");
+      this.#send(AddObject, addObject(object));
+      if (this.#mustRest) await this.#rest();
+    }
   }
 
   #send<T>(type: PacketType<T, Codecs>, packet: T): void {

@@ -17,6 +17,10 @@ export const CHUNK_BYTES = 1 << 22;
 /** Rows that are sent at once at most, whatever a storage asks for. */
 export const MAX_FETCH_COUNT = 10_000;
 
+/** Small rows that are read at once, and rows that are written at once. */
+export const READ_COUNT = 16;
+export const WRITE_COUNT = 64;
+
 /** Rows that are deleted in a slice of work without a look at the clock. */
 export const DELETE_COUNT = 64;
 

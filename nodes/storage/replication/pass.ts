@@ -18,7 +18,7 @@ import { hexId, type Oid, type Tid, tidAfter, tidBefore, ZERO_OID } from "../../
 import type { RequestType } from "../../codec/packet.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import type { Assignment } from "../assignment.ts";
-import type { Backend, RevisionKey } from "../backend/backend.ts";
+import type { Backend, ReplicaObject, RevisionKey } from "../backend/backend.ts";
 import { unawaited } from "../backend/eventual.ts";
 import type { Background, Task } from "../background.ts";
 import type { Fetching, Link } from "../links/link.ts";
@@ -33,6 +33,7 @@ import {
   FETCH_COUNT,
   FIRST_FETCH_COUNT,
   LEAST_FETCH_COUNT,
+  WRITE_COUNT,
 } from "./limits.ts";
 
 export interface PassOptions {
@@ -60,6 +61,8 @@ export class Pass implements Fetching {
   #length = FIRST_FETCH_COUNT;
   #chunk = { rows: 0, bytes: 0 };
   #committed: Promise<void> = Promise.resolve();
+  /** Revisions that came and are not written yet. */
+  #received: ReplicaObject[] = [];
 
   constructor(options: PassOptions) {
     this.#options = options;
@@ -187,9 +190,12 @@ export class Pass implements Fetching {
     const asked = connection.ask(type, packet, undefined, (id) => {
       this.#id = id;
     });
-    const answer = await unlessAborted(asked, signal);
-    this.#id = null;
-    return answer;
+    try {
+      return await unlessAborted(asked, signal);
+    } finally {
+      this.#id = null;
+      this.#write();
+    }
   }
 
   /** Deletes rows a few at a time, until the pass is cancelled. */
@@ -212,12 +218,21 @@ export class Pass implements Fetching {
     if (id !== this.#id) return;
     const { oid, serial, compression, checksum, data, dataSerial } = packet;
     this.#requireAsked(serial, oid);
-    const { backend } = this.#options;
     const isNothing = data.length === 0 && checksum.every((byte) => byte === 0);
     const value = isNothing ? null : { compression, checksum, data };
-    unawaited(backend.replica.addObject({ oid, tid: serial, value, valueTid: dataSerial }));
     this.#chunk.rows++;
     this.#chunk.bytes += data.length;
+    // Those that come in one piece from the network are written together.
+    if (this.#received.length === 0) queueMicrotask(() => this.#write());
+    this.#received.push({ oid, tid: serial, value, valueTid: dataSerial });
+    if (this.#received.length >= WRITE_COUNT) this.#write();
+  }
+
+  /** Writes the revisions that have gathered. A cell that was taken away gets none. */
+  #write(): void {
+    if (this.#received.length === 0 || this.#options.signal.aborted) return;
+    unawaited(this.#options.backend.replica.addObjects(this.#received));
+    this.#received = [];
   }
 
   #requireAsked(tid: Tid, placed: Oid | Tid): void {

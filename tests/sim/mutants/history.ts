@@ -78,8 +78,9 @@ export const HISTORY_MUTANTS: readonly { readonly name: string; plant(): () => v
     plant: () =>
       replace(
         SqlReplica,
-        "addObject",
-        ({ args: [object], proceed }) => proceed({ ...object, valueTid: null }),
+        "addObjects",
+        ({ args: [objects], proceed }) =>
+          proceed(objects.map((object) => ({ ...object, valueTid: null }))),
       ),
   },
   {

@@ -201,9 +201,11 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
     options: { faults: "storage", replicas: 1 },
     plant: () => {
       const loses = oneIn(20);
-      return replace(SqlReplica, "addObject", ({ args, proceed }) => {
-        if (!loses()) proceed(...args);
-      });
+      return replace(
+        SqlReplica,
+        "addObjects",
+        ({ args: [objects], proceed }) => proceed(objects.filter(() => !loses())),
+      );
     },
   },
   {

@@ -129,11 +129,11 @@ export class Import implements BackgroundWork {
   #add(object: AddedObject): Eventual<void> {
     const { database: { objects, replica } } = this.#options;
     const { oid, valueTid } = object;
-    if (valueTid === null) return replica.addObject(object);
+    if (valueTid === null) return replica.addObjects([object]);
     // What it goes back to may have been packed away.
     return then(
       objects.has(oid, valueTid),
-      (isThere) => replica.addObject(isThere ? object : { ...object, valueTid: null }),
+      (isThere) => replica.addObjects([isThere ? object : { ...object, valueTid: null }]),
     );
   }
 }

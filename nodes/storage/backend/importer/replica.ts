@@ -44,12 +44,17 @@ export class ImporterReplica implements ReplicaTable {
     return this.#database.object(key);
   }
 
+  objects(keys: readonly RevisionKey[]): Eventual<(ReplicaObject | undefined)[]> {
+    this.#requireOver();
+    return this.#database.objects(keys);
+  }
+
   addTransaction(transaction: ReplicaTransaction): void {
     this.#database.addTransaction(transaction);
   }
 
-  addObject(object: AddedObject): Eventual<void> {
-    return this.#database.addObject(object);
+  addObjects(objects: readonly AddedObject[]): Eventual<void> {
+    return this.#database.addObjects(objects);
   }
 
   deleteTransactions(tids: readonly Tid[]): void {

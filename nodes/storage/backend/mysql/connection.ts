@@ -11,7 +11,12 @@ import type { Oid } from "../../../codec/ids.ts";
 import { DatabaseError } from "../../../errors.ts";
 import type { ClientHost, SqlRow, SqlValue } from "../../../host/host.ts";
 import { type Eventual, then } from "../eventual.ts";
-import type { ReadStatement, SqlConnection, WriteStatement } from "../sql/connection.ts";
+import type {
+  InsertStatement,
+  ReadStatement,
+  SqlConnection,
+  WriteStatement,
+} from "../sql/connection.ts";
 import { GroupCommit } from "../sql/group_commit.ts";
 import { LastTids } from "../sql/last_tids.ts";
 import { Changes } from "./changes.ts";
@@ -27,6 +32,9 @@ import { WriteTrail } from "./write_trail.ts";
  * later than this.
  */
 const CLOSE_TIMEOUT_MS = 30_000;
+
+/** An insertion of several rows that is longer than this is not made longer, in bytes. */
+const LONG_INSERT_BYTES = 256 << 10;
 
 export interface ConnectionOptions {
   readonly host: ClientHost;
@@ -121,6 +129,25 @@ export class Connection implements SqlConnection {
   write(sql: string): WriteStatement {
     const template = new Template(sql);
     return { run: (...parameters) => this.#write(template.fill(parameters)) };
+  }
+
+  insert(sql: string, columns: number): InsertStatement {
+    const head = new Template(sql).fill([]);
+    const row = new Template(`(${Array(columns).fill("?").join(", ")})`);
+    return {
+      run: (rows) => {
+        let text = "";
+        for (const values of rows) {
+          const more = row.fill(values);
+          if (text !== "" && text.length + more.length > LONG_INSERT_BYTES) {
+            this.#write(text);
+            text = "";
+          }
+          text += text === "" ? `${head} ${more}` : `, ${more}`;
+        }
+        if (text !== "") this.#write(text);
+      },
+    };
   }
 
   execute(sql: string): void {

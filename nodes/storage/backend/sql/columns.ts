@@ -48,6 +48,11 @@ export function tidsOf(rows: readonly SqlRow[]): Tid[] {
   return rows.map((row) => tidOf(row.tid));
 }
 
+/** The data that a row with the column `data_id` refers to. */
+export function dataIdOf({ data_id: id }: SqlRow): bigint | null {
+  return id === null ? null : integerOf(id);
+}
+
 /** A list of oids as it is stored. */
 /** The ids in the column `data_id`, without the nulls. */
 export function dataIds(rows: readonly SqlRow[]): bigint[] {

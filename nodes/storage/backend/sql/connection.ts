@@ -24,6 +24,11 @@ export interface WriteStatement {
   run(...parameters: SqlValue[]): void;
 }
 
+/** A statement that inserts rows, each with a value for each of its columns. */
+export interface InsertStatement {
+  run(rows: readonly SqlValue[][]): void;
+}
+
 /** Commits in groups: whoever asks for a commit while one is under way shares the next. */
 export interface Commits {
   /** Commits at the end of the turn. Resolves when everything written before is on disk. */
@@ -62,6 +67,8 @@ export interface SqlConnection extends Commits {
   lookup(sql: string): ReadStatement;
   /** Prepares a statement that writes. */
   write(sql: string): WriteStatement;
+  /** Prepares a statement that inserts rows of so many columns; its text ends with `VALUES`. */
+  insert(sql: string, columns: number): InsertStatement;
   /** Executes a statement that writes and has no parameters. */
   execute(sql: string): void;
   /** Starts an operation that consists of one statement, or of writes, when its turn has come. */

@@ -9,13 +9,18 @@
 import { Buffer } from "node:buffer";
 import { type Oid, partitionOf } from "../../../codec/ids.ts";
 import { DatabaseError } from "../../../errors.ts";
-import type { SqlRow } from "../../../host/host.ts";
+import type { SqlRow, SqlValue } from "../../../host/host.ts";
 import { checksumOf } from "../../checksum.ts";
 import type { DataId, DataTable, StoredData } from "../backend.ts";
-import { type Eventual, then } from "../eventual.ts";
+import { type Eventual, eventually, got, type Steps, then } from "../eventual.ts";
 import type { BigValues } from "./big_values.ts";
 import { bytesOf, integerOf } from "./columns.ts";
-import type { ReadStatement, SqlConnection, WriteStatement } from "./connection.ts";
+import type {
+  InsertStatement,
+  ReadStatement,
+  SqlConnection,
+  WriteStatement,
+} from "./connection.ts";
 import type { Dialect } from "./dialect.ts";
 import type { SqlSettings } from "./settings.ts";
 
@@ -35,11 +40,17 @@ export interface DataParts {
   readonly bigValues: BigValues | null;
 }
 
+/** Data of an object. */
+export interface OwnData {
+  readonly oid: Oid;
+  readonly value: StoredData;
+}
+
 export class SqlData implements DataTable {
   readonly #parts: DataParts;
   readonly #held = new Map<DataId, number>();
   readonly #nextIds = new Map<number, DataId>();
-  readonly #insert: WriteStatement;
+  readonly #insert: InsertStatement;
   readonly #delete: WriteStatement;
   readonly #restore: WriteStatement;
   readonly #greatestId: ReadStatement;
@@ -49,7 +60,7 @@ export class SqlData implements DataTable {
   private constructor(parts: DataParts) {
     const { connection } = parts;
     this.#parts = parts;
-    this.#insert = connection.write("INSERT INTO data VALUES (?, ?, ?, ?)");
+    this.#insert = connection.insert("INSERT INTO data VALUES", 4);
     this.#delete = connection.write(parts.dialect.pruneData);
     this.#restore = connection.write("UPDATE data SET value = ? WHERE id = ?");
     this.#greatestId = connection.read(
@@ -79,26 +90,35 @@ export class SqlData implements DataTable {
   }
 
   /** Stores data for an object, and holds them. */
-  insert(oid: Oid, stored: StoredData): Eventual<DataId> {
-    if (!this.#parts.deduplicated) return this.#insertNew(oid, stored);
-    return then(this.#find(stored), (known) => {
-      if (known === null) return this.#insertNew(oid, stored);
-      this.hold(known);
-      return known;
-    });
-  }
-
-  #insertNew(oid: Oid, { compression, checksum, data }: StoredData): Eventual<DataId> {
-    const partition = partitionOf(oid, this.#parts.settings.knownPartitions);
-    return then(this.#nextId(partition), (id) => {
-      const flag = compression ? 1 : 0;
-      const { bigValues } = this.#parts;
-      const pieces = bigValues?.store(data) ?? null;
-      if (pieces === null) this.#insert.run(id, checksum, flag, data);
-      else pieces.insertRow(id, checksum, flag | Number(IN_PIECES));
+  insert(oid: Oid, value: StoredData): Eventual<DataId> {
+    return then(eventually(this.insertAll([{ oid, value }])), ([id]) => {
+      if (id === undefined) throw new RangeError("data were stored and got no id");
       this.hold(id);
       return id;
     });
+  }
+
+  /**
+   * Stores data for revisions that are inserted in the same operation, and so need not be held.
+   */
+  *insertAll(items: readonly OwnData[]): Steps<DataId[]> {
+    const { deduplicated, bigValues, settings } = this.#parts;
+    const ids: DataId[] = [];
+    const rows: SqlValue[][] = [];
+    for (const { oid, value } of items) {
+      const known = deduplicated ? yield* got(this.#find(value)) : null;
+      const id = known ?? (yield* got(this.#nextId(partitionOf(oid, settings.knownPartitions))));
+      ids.push(id);
+      if (known !== null) continue;
+      const { checksum, data } = value;
+      const flag = value.compression ? 1 : 0;
+      const pieces = bigValues?.store(data) ?? null;
+      if (pieces !== null) pieces.insertRow(id, checksum, flag | Number(IN_PIECES));
+      else if (deduplicated) this.#insert.run([[id, checksum, flag, data]]);
+      else rows.push([id, checksum, flag, data]);
+    }
+    if (rows.length > 0) this.#insert.run(rows);
+    return ids;
   }
 
   /** The row that has the same data. Where the disk has altered or lost them, it gets them again. */

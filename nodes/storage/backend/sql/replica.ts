@@ -17,13 +17,26 @@ import type {
   UndoCompletion,
 } from "../backend.ts";
 import { type Eventual, eventually, got, type Steps, then } from "../eventual.ts";
-import { bytesOf, integerOf, oidOf, packOids, tidOf, tidOrNullOf, unpackOids } from "./columns.ts";
+import { Additions, keyOf, matches } from "./additions.ts";
+import {
+  bytesOf,
+  dataIdOf,
+  integerOf,
+  oidOf,
+  packOids,
+  tidOf,
+  tidOrNullOf,
+  unpackOids,
+} from "./columns.ts";
 import type { ReadStatement, SqlConnection, WriteStatement } from "./connection.ts";
 import { isInPieces, storedData } from "./data.ts";
 import type { Parts } from "./parts.ts";
 
 /** Revisions without data that are looked at in one slice of work. */
 const SLICE_ROWS = 256;
+
+/** Data of up to so many bytes are read together with others. */
+const SMALL_BYTES = 1 << 16;
 
 /** How many undos of a slice lack what they go back to, and where the next slice begins. */
 interface CompletedSlice {
@@ -38,9 +51,10 @@ export class SqlReplica implements ReplicaTable {
   readonly #transaction: ReadStatement;
   readonly #object: ReadStatement;
   readonly #objectInOrder: ReadStatement;
+  readonly #objects: ReadStatement;
   readonly #dataId: ReadStatement;
   readonly #insertTransaction: WriteStatement;
-  readonly #insertObject: WriteStatement;
+  readonly #additions: Additions;
   readonly #deleteTransaction: WriteStatement;
   readonly #deleteObject: WriteStatement;
   readonly #withoutData: ReadStatement;
@@ -65,15 +79,20 @@ export class SqlReplica implements ReplicaTable {
       "LEFT JOIN data ON data.id = obj.data_id WHERE partition = ? AND oid = ? AND tid = ?";
     this.#object = connection.lookup(object);
     this.#objectInOrder = connection.read(object);
+    this.#objects = connection.read(
+      "SELECT tid, oid, value_tid, data_id, hash, compression, " +
+        "CASE WHEN LENGTH(value) <= ?6 THEN value END AS value " +
+        `FROM ${dialect.objByTid} LEFT JOIN data ON data.id = obj.data_id ` +
+        "WHERE partition = ?1 AND tid >= ?2 AND tid <= ?3 AND (tid > ?2 OR oid >= ?4) " +
+        "ORDER BY tid, oid LIMIT ?5",
+    );
     this.#dataId = connection.read(
       "SELECT data_id FROM obj WHERE partition = ? AND oid = ? AND tid = ?",
     );
     this.#insertTransaction = connection.write(
       `INSERT INTO trans (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ${dialect.unlessThere}`,
     );
-    this.#insertObject = connection.write(
-      "INSERT INTO obj (partition, oid, tid, data_id, value_tid) VALUES (?, ?, ?, ?, ?)",
-    );
+    this.#additions = new Additions(parts, { dataId: this.#dataId, revisions: this.#revisions });
     this.#deleteTransaction = connection.write(
       "DELETE FROM trans WHERE partition = ? AND tid = ?",
     );
@@ -104,7 +123,7 @@ export class SqlReplica implements ReplicaTable {
     const find = () => this.#revisions.all(offset, minTid, maxTid, minOid, count);
     return then(
       this.#connection.inOrder(find),
-      (rows) => rows.map(({ tid, oid }) => ({ tid: tidOf(tid), oid: oidOf(oid) })),
+      (rows) => rows.map(keyOf),
     );
   }
 
@@ -133,6 +152,25 @@ export class SqlReplica implements ReplicaTable {
     });
   }
 
+  objects(keys: readonly RevisionKey[]): Eventual<(ReplicaObject | undefined)[]> {
+    const [first, last] = [keys[0], keys.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    const offset = this.#partition(first.oid);
+    const read = () =>
+      this.#objects.all(offset, first.tid, last.tid, first.oid, keys.length, SMALL_BYTES);
+    return then(this.#connection.inOrder(read), (rows) => {
+      const found = matches(keys, rows);
+      return keys.map((key) => {
+        const row = found.get(key);
+        // What is not small, or altered, or lies behind strangers, is read by itself.
+        const isHere = row !== undefined && (row.value !== null || row.data_id === null);
+        return isHere && !isInPieces(row)
+          ? replicaObject(key, row, storedData(row)) ?? undefined
+          : undefined;
+      });
+    });
+  }
+
   /** The row is read again, in order, lest a pack deletes the pieces in between. */
   *#loadPieces(key: RevisionKey): Steps<ReplicaObject | null> {
     const { oid, tid } = key;
@@ -151,21 +189,11 @@ export class SqlReplica implements ReplicaTable {
     });
   }
 
-  addObject(object: AddedObject): Eventual<void> {
-    this.#connection.changing([object.oid]);
-    this.#connection.trail?.tid(object.tid);
-    return this.#connection.atomically(() => eventually(this.#add(object)));
-  }
-
-  *#add({ oid, tid, value, valueTid, isNew = false }: AddedObject): Steps<void> {
-    const { data } = this.#parts;
-    const partition = this.#partition(oid);
-    if (!isNew && (yield* got(this.#dataId.get(partition, oid, tid))) !== undefined) return;
-    let dataId = valueTid === null ? null : yield* this.#dataOf(partition, oid, valueTid);
-    const isOwn = dataId === null && value !== null;
-    if (isOwn) dataId = yield* got(data.insert(oid, value));
-    this.#insertObject.run(partition, oid, tid, dataId, valueTid);
-    if (isOwn && dataId !== null) data.release([dataId]);
+  addObjects(objects: readonly AddedObject[]): Eventual<void> {
+    const { trail } = this.#connection;
+    this.#connection.changing(objects.map(({ oid }) => oid));
+    for (const { tid } of objects) trail?.tid(tid);
+    return this.#connection.atomically(() => eventually(this.#additions.add(objects)));
   }
 
   /** The data of a revision; null when there is none, or when it has none. */
@@ -255,8 +283,4 @@ function replicaObject(
   // Without its data it must not look like the undo of a creation elsewhere.
   if (value === null && row.data_id !== null) return null;
   return { oid, tid, value, valueTid: tidOrNullOf(row.value_tid) };
-}
-
-function dataIdOf({ data_id: id }: SqlRow): DataId | null {
-  return id === null ? null : integerOf(id);
 }

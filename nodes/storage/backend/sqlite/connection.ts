@@ -5,11 +5,14 @@
  */
 
 import { DatabaseError } from "../../../errors.ts";
-import type { ClientHost, SqlDatabase, SqlStatement } from "../../../host/host.ts";
+import type { ClientHost, SqlDatabase, SqlStatement, SqlValue } from "../../../host/host.ts";
 import type { Eventual } from "../eventual.ts";
 import { CommitHold } from "../sql/commit_hold.ts";
-import type { SqlConnection, WriteStatement } from "../sql/connection.ts";
+import type { InsertStatement, SqlConnection, WriteStatement } from "../sql/connection.ts";
 import { GroupCommit } from "../sql/group_commit.ts";
+
+/** Rows that are inserted by one statement, where there are so many. */
+const ROWS_TOGETHER = 8;
 
 export interface ConnectionOptions {
   readonly host: ClientHost;
@@ -57,6 +60,21 @@ export class Connection implements SqlConnection {
           this.#fail(error);
           throw error;
         }
+      },
+    };
+  }
+
+  insert(sql: string, columns: number): InsertStatement {
+    const row = `(${Array(columns).fill("?").join(", ")})`;
+    const one = this.write(`${sql} ${row}`);
+    const many = this.write(`${sql} ${Array(ROWS_TOGETHER).fill(row).join(", ")}`);
+    return {
+      run(rows: readonly SqlValue[][]) {
+        let at = 0;
+        for (; at + ROWS_TOGETHER <= rows.length; at += ROWS_TOGETHER) {
+          many.run(...rows.slice(at, at + ROWS_TOGETHER).flat());
+        }
+        for (const values of rows.slice(at)) one.run(...values);
       },
     };
   }
