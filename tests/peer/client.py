@@ -160,6 +160,9 @@ class Client(object):
     def pack(self):
         self.storage.pack(time.time(), None)
 
+    def add_raw(self, data):
+        return hexa(self.store_raw(self.storage.new_oid(), z64, data.encode()))
+
     def vote_only(self):
         """Votes on a change of the root and leaves the transaction there."""
         oid = p64(0)
