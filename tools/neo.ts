@@ -5,6 +5,7 @@
  */
 
 import process from "node:process";
+import config from "../deno.json" with { type: "json" };
 import { NeoError } from "../nodes/errors.ts";
 import { messageOf } from "./files.ts";
 import { UsageError } from "./options.ts";
@@ -81,20 +82,25 @@ function help(): string {
   const rows = Object.entries(COMMANDS).map(([name, { summary }]) =>
     `  ${name.padEnd(14)}${summary}`
   );
-  return `usage: neo <command> [options]
+  return `Usage: neo <command> [options]
 
 A distributed, transactional object store for ZODB and for TypeScript.
 
 ${rows.join("\n")}
 
-\`neo <command> --help\` tells a command's options.`;
+\`neo <command> --help\` tells a command's options, \`neo --version\` the version.`;
 }
 
 /** Runs the command that `args` begin with. Returns the exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   const [name = "--help", ...rest] = args;
+  if (name === "help" && rest[0] !== undefined) return await main([rest[0], "--help"]);
   if (["-h", "--help", "help"].includes(name)) {
     console.log(help());
+    return 0;
+  }
+  if (name === "--version") {
+    console.log(`neo ${config.version}`);
     return 0;
   }
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

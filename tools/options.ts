@@ -156,7 +156,7 @@ export interface CommandSpec {
   readonly options: readonly OptionSpec[];
   /** The section of the configuration file, where the command has one (`-f`, `-s`). */
   readonly section?: string;
-  /** The names of what follows the options, such as `[command...]`. */
+  /** The names of what follows the options, such as `[command...]` or `<cluster> <file>`. */
   readonly arguments?: string;
   /** Whether options may follow arguments; otherwise what does belongs to these. */
   readonly interspersed?: true;
@@ -197,7 +197,7 @@ export function parseCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return null;
-    throw new UsageError(error.message.replace(/^error: /, ""));
+    throw new UsageError(error.message.replace(/^error: /, "").replaceAll("\n", " "));
   }
   const section = sectionOf(spec, given, readFile, expandHome);
   return { values: new OptionValues(options, given, section), arguments: command.args };
@@ -210,15 +210,19 @@ function commandOf(spec: CommandSpec) {
     .configureOutput({ writeErr: () => {} })
     .helpOption("-h, --help", "show this help and exit");
   if (spec.arguments === undefined) command.allowExcessArguments(false);
+  else if (spec.arguments.includes(" ")) {
+    // The command looks at them itself: it knows what each of them means.
+    command.argument("[words...]").usage(`[options] ${spec.arguments}`);
+  } else command.argument(spec.arguments);
   // What follows the first argument belongs to it, options included.
-  else command.argument(spec.arguments).passThroughOptions(!spec.interspersed);
+  command.passThroughOptions(spec.arguments !== undefined && !spec.interspersed);
   if (spec.epilogue !== undefined) command.addHelpText("after", `\n${spec.epilogue}`);
   return command;
 }
 
 function helpOf({ help, default: value, choices }: OptionSpec): string {
   const chosen = choices === undefined ? "" : ` (${choices.join(", ")})`;
-  return help + chosen + (value === undefined ? "" : ` (default: ${value})`);
+  return help + chosen + (value ? ` (default: ${value})` : "");
 }
 
 function longName({ flags }: OptionSpec): string {

@@ -16,15 +16,15 @@ import { summaryText, transfer } from "../transfer/transfer.ts";
 
 const SPEC: CommandSpec = {
   name: "neo backup",
-  description: "Writes what was committed since the last backup to a new file in a directory.\n" +
+  description: "Writes what was committed since the last backup to a new file in a directory. " +
     "The cluster runs on. `neo verify` checks the files, `neo restore` brings them back.",
-  arguments: "[words...]",
+  arguments: "<cluster> <directory>",
   interspersed: true,
   options: [
     { flags: "-q, --quiet", kind: "flag", help: "show neither progress nor result" },
     ...LOG_OPTIONS,
   ],
-  epilogue: "Arguments: the cluster, such as neo://main@127.0.0.1:10000, and the directory",
+  epilogue: "The cluster is one such as neo://main@127.0.0.1:10000.",
 };
 
 /** Runs the command. Returns the exit status. */

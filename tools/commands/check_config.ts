@@ -13,15 +13,15 @@ import { type CommandSpec, parseCommandLine } from "../options.ts";
 
 const SPEC: CommandSpec = {
   name: "neo check-config",
-  description:
-    "Tells what is wrong with a configuration file, one line each, and what each node\n" +
+  description: "Tells what is wrong with a configuration file, one line each, and what each node " +
     "would run with. Starts and changes nothing. Ends with status 1 if anything is wrong.",
   arguments: "<file>",
   interspersed: true,
   options: [
     { flags: "-q, --quiet", kind: "flag", help: "tell mistakes only" },
   ],
-  epilogue: "A section is for the kind of node that its name begins with: master, storage, admin.",
+  epilogue: "A section is for the kind of node that its name begins with: master, storage,\n" +
+    "admin.",
 };
 
 /** Runs the command. Returns the exit status. */

@@ -15,9 +15,9 @@ import { summaryText, transfer } from "../transfer/transfer.ts";
 const SPEC: CommandSpec = {
   name: "neo export",
   description:
-    "Writes what a cluster has to a FileStorage, which ZODB opens. The cluster runs on;\n" +
+    "Writes what a cluster has to a FileStorage, which ZODB opens. The cluster runs on; " +
     "what is committed meanwhile is left out.",
-  arguments: "[words...]",
+  arguments: "<cluster> <file>",
   interspersed: true,
   options: [
     {
@@ -29,7 +29,8 @@ const SPEC: CommandSpec = {
     { flags: "-q, --quiet", kind: "flag", help: "show neither progress nor result" },
     ...LOG_OPTIONS,
   ],
-  epilogue: "Arguments: the cluster, such as neo://main@127.0.0.1:10000, and the file to make",
+  epilogue: "The cluster is one such as neo://main@127.0.0.1:10000. There must be no\n" +
+    "such file yet.",
 };
 
 /** Runs the command. Returns the exit status. */

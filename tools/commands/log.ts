@@ -20,8 +20,7 @@ const WRITE_LENGTH = 1 << 16;
 
 const SPEC: CommandSpec = {
   name: "neo log",
-  description:
-    "Shows the logs of nodes, those of NEO 1.11 too, in the order of time. Nothing in\n" +
+  description: "Shows the logs of nodes, those of NEO 1.11 too, in the order of time. Nothing in " +
     "a log is ever run.",
   arguments: "<file...>",
   interspersed: true,

@@ -18,7 +18,7 @@ import { ZERO_TID } from "../../mod.ts";
 const SPEC: CommandSpec = {
   name: "neo migrate",
   description: "Copies a FileStorage to an empty cluster, or a cluster to a FileStorage.",
-  arguments: "[words...]",
+  arguments: "<source> <destination>",
   interspersed: true,
   options: [
     { flags: "-c, --cluster <name>", kind: "text", help: "the cluster's name", required: true },
@@ -26,8 +26,7 @@ const SPEC: CommandSpec = {
     ...TLS_OPTIONS,
     ...LOG_OPTIONS,
   ],
-  epilogue:
-    "Arguments: source and destination, each a file, or addresses of masters in one word:\n" +
+  epilogue: "Source and destination are a file, and addresses of masters in one word:\n" +
     "  neo migrate -c main Data.fs 127.0.0.1:10000\n" +
     '  neo migrate -c main "127.0.0.1:10000 127.0.0.1:10001" Data.fs',
 };

@@ -6,7 +6,7 @@ import { runPacket } from "../packet.ts";
 
 const SPEC = {
   name: "neo packet",
-  description: "Decodes packets (lines of hex) to JSON, or encodes JSON lines to packets.\n" +
+  description: "Decodes packets (lines of hex) to JSON, or encodes JSON lines to packets. " +
     "Reads standard input and writes standard output.",
   options: [],
   arguments: "[mode]",

@@ -19,9 +19,9 @@ import { NOWHERE } from "./verify.ts";
 const SPEC: CommandSpec = {
   name: "neo restore",
   description:
-    "Brings a backup back: as a FileStorage, from which a storage serves at once with the\n" +
+    "Brings a backup back: as a FileStorage, from which a storage serves at once with the " +
     "adapter Importer, or to an empty cluster.",
-  arguments: "[words...]",
+  arguments: "<directory> <destination>",
   interspersed: true,
   options: [
     {
@@ -32,8 +32,8 @@ const SPEC: CommandSpec = {
     { flags: "-q, --quiet", kind: "flag", help: "show neither progress nor result" },
     ...LOG_OPTIONS,
   ],
-  epilogue: "Arguments: the directory of the backup, and the file to make, or a cluster such as\n" +
-    "neo://main@127.0.0.1:10000",
+  epilogue: "The destination is the file to make, or a cluster such as\n" +
+    "neo://main@127.0.0.1:10000.",
 };
 
 /** Runs the command. Returns the exit status. */

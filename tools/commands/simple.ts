@@ -24,8 +24,7 @@ const MAX_NAME_NUMBER = 100;
 function commandSpec(): CommandSpec {
   return {
     name: "neo simple",
-    description:
-      "Starts a cluster for tests, one storage node for each database, and ends it on\n" +
+    description: "Starts a cluster for tests, one storage node for each database, and ends it on " +
       "Ctrl-C. `neo ctl -a <address of the admin> start` makes it operational.",
     arguments: "<db...>",
     interspersed: true,
@@ -73,9 +72,8 @@ function commandSpec(): CommandSpec {
       { flags: "--logger", kind: "flag", help: "write log files in the temporary directory" },
       { flags: "--cleanup_on_delete", kind: "flag", help: "remove that directory in the end" },
     ],
-    epilogue:
-      "A db is the name of a MySQL database, or the path of an SQLite file; without a slash " +
-      "that is\n<temp_dir>/<db>.sqlite.",
+    epilogue: "A db is the name of a MySQL database, or the path of an SQLite file; without a\n" +
+      "slash that is <temp_dir>/<db>.sqlite.",
   };
 }
 

@@ -14,10 +14,10 @@ import { summaryText, transfer } from "../transfer/transfer.ts";
 const SPEC: CommandSpec = {
   name: "neo verify",
   description: "Reads all files of a backup, and says whether they are whole and sound.",
-  arguments: "[words...]",
+  arguments: "<directory>",
   interspersed: true,
   options: [{ flags: "-q, --quiet", kind: "flag", help: "show neither progress nor result" }],
-  epilogue: "Arguments: the directory of the backup",
+  epilogue: "The directory is one that `neo backup` has written to.",
 };
 
 /** Takes everything, and keeps nothing. */
