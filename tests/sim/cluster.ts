@@ -4,7 +4,6 @@
  * other, or is a promise (`launch`, `ask`, `comeTo…`), for what goes on side by side.
  */
 
-import { type Codecs, SetClusterState } from "../../gen/packets.ts";
 import * as p from "../../gen/packets.ts";
 import { startAdmin } from "../../nodes/admin/node.ts";
 import { type Client, openClient } from "../../nodes/client/client.ts";
@@ -142,6 +141,12 @@ export class SimulatedCluster {
     return this.#nodes.ends;
   }
 
+  /** A storage that has ended begins with nothing the next time, as with `--reset`. */
+  reset(name: string): void {
+    this.#nodes.forget(name);
+    this.world.destroy(name);
+  }
+
   /** Starts a node by the name of its host, unless it runs. */
   async launch(name: string): Promise<void> {
     await this.#nodes.launch(name, (host) => this.#starting(name, host));
@@ -209,7 +214,7 @@ export class SimulatedCluster {
   }
 
   /** Asks the admin something, as neoctl does. */
-  async control<T, A>(type: RequestType<T, A, Codecs>, packet: T): Promise<A> {
+  async control<T, A>(type: RequestType<T, A, p.Codecs>, packet: T): Promise<A> {
     const host = this.world.host(this.#layout.control);
     const endpoint = new Endpoint({ host, network: host.network(null), fatal: () => {} });
     const connection = await endpoint.dial(this.admin, "A");
@@ -222,7 +227,7 @@ export class SimulatedCluster {
   }
 
   /** Asks the admin; undefined when it refuses, or does not answer. */
-  async ask<T, A>(type: RequestType<T, A, Codecs>, packet: T): Promise<A | undefined> {
+  async ask<T, A>(type: RequestType<T, A, p.Codecs>, packet: T): Promise<A | undefined> {
     try {
       const late = this.world.sleep(ANSWER_LIMIT_MS).then(() => undefined);
       return await Promise.race([this.control(type, packet), late]);
@@ -274,7 +279,7 @@ export class SimulatedCluster {
   /** Stops the cluster in order. Resolves with the hosts of nodes that did not hear of it. */
   async stop(): Promise<readonly string[]> {
     const running = this.#nodes.all;
-    await this.world.run(this.ask(SetClusterState, { state: "STOPPING" }));
+    await this.world.run(this.ask(p.SetClusterState, { state: "STOPPING" }));
     const ends = running.filter(([name]) => name !== this.#layout.admin);
     const all = Promise.all(ends.map(([, { ended }]) => ended));
     await this.world.run(Promise.race([all, this.world.sleep(STOP_LIMIT_MS)]));

@@ -4,7 +4,7 @@
  */
 
 import type { RunningNode } from "../../nodes/cluster/node.ts";
-import { NeoError } from "../../nodes/errors.ts";
+import { DatabaseError, NeoError } from "../../nodes/errors.ts";
 import type { SimulatedHost } from "./host.ts";
 import type { SimulatedWorld } from "./world.ts";
 
@@ -13,6 +13,14 @@ export interface NodeEnd {
   readonly host: string;
   /** What it could not go on with, or not start with; null when it ended in order. */
   readonly error: unknown;
+}
+
+/**
+ * Whether a storage refuses to delete what the cluster has not, so that somebody has to decide. It
+ * can't know that others have packed what it has, if its cells were given away meanwhile.
+ */
+export function wantsReset({ error }: NodeEnd): boolean {
+  return error instanceof DatabaseError && error.message.includes("--reset");
 }
 
 export class RunningNodes {

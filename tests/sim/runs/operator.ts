@@ -13,6 +13,7 @@ import {
 } from "../../../gen/packets.ts";
 import type { Nid } from "../../../nodes/codec/ids.ts";
 import type { SimulatedCluster } from "../cluster.ts";
+import { wantsReset } from "../running_nodes.ts";
 
 /**
  * Virtual time in which a cluster has to be RUNNING again, with all cells up to date, from the last
@@ -43,7 +44,11 @@ export async function recover(cluster: SimulatedCluster, knowledge: Knowledge): 
   const { world } = cluster;
   const startMs = world.clock.nowMs;
   let roundMs = startMs;
+  let known = cluster.ends.length;
   await cluster.comeTo(async () => {
+    const ends = cluster.ends.slice(known);
+    known = cluster.ends.length;
+    for (const end of ends) if (wantsReset(end)) cluster.reset(end.host);
     for (const name of cluster.names) await cluster.launch(name);
     // What the admin knows may be a little old.
     if (world.clock.nowMs - startMs > NEWS_MS && await isWhole(cluster)) return true;

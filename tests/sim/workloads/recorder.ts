@@ -63,6 +63,11 @@ export class Recorder {
   readonly #open = new Map<string, { readonly client: string; readonly snapshot: Tid }>();
   #waiting: { readonly kind: HistoryEvent["kind"]; readonly resolve: () => void }[] = [];
   #packTid = ZERO_TID;
+  /**
+   * Whether somebody has ordered to compare replicas. Nobody may pack from then on, since such an
+   * order may be late, and a replica that is away during a pack differs from the others.
+   */
+  comparesReplicas = false;
   #writes = 0;
   #syncs = 0;
   #transactions = 0;

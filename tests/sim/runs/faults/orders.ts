@@ -72,6 +72,7 @@ const check: Fault = async ({ cluster, recorder, happens }) => {
   const rows = await cluster.table();
   if (rows === undefined) return;
   happens("check", "all");
+  recorder.comparesReplicas = true;
   const sources = new Map(rows.map(({ offset }) => [offset, null]));
   await cluster.ask(CheckReplicas, { sources, minTid: tidAfter(recorder.packTid), maxTid: null });
 };
@@ -87,7 +88,7 @@ const repair: Fault = async (faults) => {
 /** What nobody can need any more is packed: nobody looks so far back. */
 export const pack: Fault = async (faults) => {
   const { cluster: { world }, recorder, random, clients, happens } = faults;
-  if (clients().size === 0 || !faults.mayPack) return;
+  if (clients().size === 0 || !faults.mayPack || recorder.comparesReplicas) return;
   const client = pick([...clients().values()], random);
   const tid = recorder.packs(new Map([...clients()].map(([name, { client }]) => [name, client])));
   happens("pack", client.name);
