@@ -215,6 +215,15 @@ export async function handBack(left: Left, directory: string, dump: Dump): Promi
   await neo.ask("set", { key: "last", value: "NEO's" });
 }
 
+/** The older NEO's nodes serve what ours have left, where it keeps to the same format. */
+export async function goBack({ version, databases }: Left, directory: string, dump: Dump) {
+  const nodes = release(version);
+  await using cluster = await clusterOn(databases, { directory, nodes, ctl: nodes });
+  await using client = await PeerClient.open(cluster, environmentOf(version));
+  assert.deepEqual(await dumpOf(client), dump);
+  await cluster.stop();
+}
+
 /** A real client of NEO 1.11 sees the same as that of the older NEO. */
 async function assertServed(cluster: Cluster, { dump }: Left): Promise<void> {
   await using client = await PeerClient.open(cluster);
