@@ -139,6 +139,33 @@ pidfile=${directory}/supervisord.pid\nchildlogdir=${directory}\n\n${text}`;
   assert.match(stdout, new RegExp(`^neo admin -f ${file}\\n(?:.*\\n)*? {2}bind +${admin} `, "m"));
 });
 
+Deno.test("neo check-config finds nothing wrong with what docs/deploying.md installs", () =>
+  inDirectory(async (directory) => {
+    const page = Deno.readTextFileSync(`${ROOT}docs/deploying.md`);
+    const [, sources = "", places = ""] = [...page.matchAll(/^```sh\n([^]*?)^```$/gm)]
+      .map(([, commands = ""]) => commands);
+    // No user is made here, and no service: all belongs to whoever runs this, in this directory.
+    const commands = (sources + places).trim().split("\n")
+      .filter((line) => !/useradd|systemctl/.test(line))
+      .map((line) => line.replaceAll(/ -[og] neo\b/g, "").replaceAll(/ (?=\/)/g, ` ${directory}`))
+      .map((line) => line.replace("cp -R .", `ln -s ${ROOT}`));
+    assert.equal(commands.length, 5, commands.join("\n"));
+    Deno.mkdirSync(`${directory}/usr/local/bin`, { recursive: true });
+    Deno.mkdirSync(`${directory}/opt`);
+    const installed = await run(["sh", "-ec", commands.join("\n")], {
+      ...{ name: "install", cwd: ROOT, timeoutMs: WAIT_MS },
+    });
+    assert.equal(installed.code, 0, installed.stderr);
+    const file = `${directory}/etc/neo/neo.conf`;
+    const text = Deno.readTextFileSync(file).replaceAll(" /var/", ` ${directory}/var/`);
+    Deno.writeTextFileSync(file, text);
+    const { code, stderr } = await run([`${directory}/usr/local/bin/neo`, "check-config", file], {
+      ...{ name: "neo check-config", timeoutMs: WAIT_MS },
+      env: { NEO_HOME: `${directory}/opt/neo-ts` },
+    });
+    assert.deepEqual([code, stderr], [0, ""]);
+  }));
+
 Deno.test("neo check-config tells each mistake in one line, and ends with status 1", () =>
   inDirectory(async (directory) => {
     const { file } = configure(directory);

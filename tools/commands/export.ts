@@ -29,8 +29,8 @@ const SPEC: CommandSpec = {
     { flags: "-q, --quiet", kind: "flag", help: "show neither progress nor result" },
     ...LOG_OPTIONS,
   ],
-  epilogue: "The cluster is one such as neo://main@127.0.0.1:10000. There must be no\n" +
-    "such file yet.",
+  epilogue: "The cluster is one such as neo://main@127.0.0.1:10000. The file must not exist\n" +
+    "yet.",
 };
 
 /** Runs the command. Returns the exit status. */
