@@ -48,7 +48,7 @@ export function mysqlDialect(
     limits: { partitions: 65535, textBytes: 0xffff, oids: Math.floor(0xff_ffff / 8) },
     settingBytes: 255,
     type: (column) => TYPES[column],
-    suffix: (table) => ({ inside: keys(table, dedup), behind: behind(table) }),
+    suffix: (table) => ({ inside: keys(table, { engine, dedup }), behind: behind(table) }),
     extras: [BIG_VALUES + behind("bigdata")],
     async hasTable(connection, name) {
       const find = connection.read(
@@ -77,7 +77,13 @@ export function mysqlDialect(
   };
 }
 
-function keys(table: TableName, dedup: boolean): string {
+function keys(
+  table: TableName,
+  { engine, dedup }: { readonly engine: Engine; readonly dedup: boolean },
+): string {
+  // NEO has no such key. Without one, RocksDB looks at each transaction that was ever finished
+  // whenever it looks for one here, until it writes its memory to a file.
+  if (table === "ttrans") return engine === "RocksDB" ? "KEY `ttid` (`ttid`)" : "";
   if (table === "obj") {
     return "KEY `tid` (`partition`, `tid`, `oid`), KEY `data_id` (`data_id`)";
   }

@@ -36,7 +36,6 @@ export class SqlPending implements PendingTable {
   readonly #insertTransaction: WriteStatement;
   readonly #lock: WriteStatement;
   readonly #moveTransaction: WriteStatement;
-  readonly #deleteLocked: WriteStatement;
   readonly #moveObjects: WriteStatement;
   readonly #deleteTransaction: WriteStatement;
   readonly #deleteObjects: WriteStatement;
@@ -68,9 +67,8 @@ export class SqlPending implements PendingTable {
     );
     this.#lock = connection.write("UPDATE ttrans SET tid = ? WHERE ttid = ?");
     this.#moveTransaction = connection.write(
-      `REPLACE INTO trans (${columns}) SELECT ${columns} FROM ttrans WHERE tid = ?`,
+      `REPLACE INTO trans (${columns}) SELECT ${columns} FROM ttrans WHERE ttid = ?`,
     );
-    this.#deleteLocked = connection.write("DELETE FROM ttrans WHERE tid = ?");
     this.#moveObjects = connection.write(
       "REPLACE INTO obj (partition, oid, tid, data_id, value_tid) " +
         "SELECT partition, oid, ?, data_id, value_tid FROM tobj WHERE tid = ?",
@@ -185,8 +183,8 @@ export class SqlPending implements PendingTable {
 
   #move({ ttid, tid, hasMetadata, hasObjects }: Unlock): void {
     if (hasMetadata) {
-      this.#moveTransaction.run(tid);
-      this.#deleteLocked.run(tid);
+      this.#moveTransaction.run(ttid);
+      this.#deleteTransaction.run(ttid);
     }
     if (hasObjects) {
       this.#moveObjects.run(tid, ttid);
