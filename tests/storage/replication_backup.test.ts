@@ -248,3 +248,16 @@ Deno.test("a cell that became readable unheard of counts as far as it was replic
   await stage.settled();
   assert.equal((await stage.master.ask(AskRecovery, {})).backupTid, t(50));
 });
+
+Deno.test("a cell that was late and is gone holds back the others no more", async () => {
+  await withBackup(2, async (stage) => {
+    order(stage, 50, [[0, null], [1, null]]);
+    order(stage, 60, [[1, null]]);
+    await stage.settled();
+    assert.equal(await backupTid(stage), 50);
+    stage.change({ offset: 0, nid: S2, state: "UP_TO_DATE" }, { offset: 0, state: "DISCARDED" });
+    await stage.becomesOnDisk("SELECT value FROM config WHERE name = 'backup_tid'", [
+      { value: "000000000000003c" },
+    ]);
+  });
+});

@@ -124,13 +124,15 @@ export class Replicator {
     this.#backup.save();
   }
 
-  /** Cells are gone. */
+  /** Cells are gone. A commit must follow. */
   forget(offsets: Iterable<number>): void {
     for (const offset of offsets) {
       this.#cells.remove(offset);
       this.#reached.delete(offset);
       if (this.#current?.choice.offset === offset) this.#current.ending.abort();
     }
+    // Those that are left may be further, and clients are about to be told so.
+    this.#backup.save();
   }
 
   /** The cluster is a backup: readable cells follow those of another one. A commit must follow. */
