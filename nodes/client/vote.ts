@@ -4,8 +4,9 @@
  */
 
 import { AskStoreTransaction, AskVoteTransaction, FailedVote } from "../../gen/packets.ts";
+import { readVoteConflict } from "../cluster/vote_conflict.ts";
 import { hexId, type Nid } from "../codec/ids.ts";
-import { ConnectionClosedError } from "../errors.ts";
+import { ConnectionClosedError, type NeoError } from "../errors.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { ConflictError, fromPeer, StorageError, StorageLostError } from "./errors.ts";
 import type { Writer } from "./writer.ts";
@@ -48,13 +49,21 @@ export async function vote(writer: Writer, metadata: Metadata): Promise<void> {
   }
   for (const result of await Promise.allSettled(answers)) {
     if (result.status === "rejected" && result.reason instanceof PeerError) {
-      throw fromPeer(result.reason, "the vote");
+      throw refusal(writer, result.reason);
     }
   }
   assertNoConflict(writer);
   assertChecked(writer);
   await reportLost(writer);
   writer.assertSound();
+}
+
+/** Why a storage refuses the vote. One that has just caught up may only now know of a conflict. */
+function refusal({ writes }: Writer, reason: PeerError): NeoError {
+  const conflict = readVoteConflict(reason.message);
+  const write = conflict === null ? undefined : writes.get(conflict.oid);
+  if (conflict === null || write === undefined) return fromPeer(reason, "the vote");
+  return new ConflictError({ ...conflict, base: write.base }, { cause: reason });
 }
 
 function assertNoConflict({ writes }: Writer): void {

@@ -1,7 +1,9 @@
 /** From replicated to readable: when a cell may be called up-to-date. */
 
 import assert from "node:assert/strict";
+import { readVoteConflict } from "../../nodes/cluster/vote_conflict.ts";
 import { ZERO_TID } from "../../nodes/codec/ids.ts";
+import { Refusal } from "../../nodes/wire/refusal.ts";
 import { Ledger } from "./ledger.ts";
 import { o, t } from "./support.ts";
 
@@ -79,11 +81,26 @@ for (const later of [false, true]) {
     // The other cell may be gone before it could tell: its partition has moved here.
     await assert.rejects(ledger.commit(t(200), t(210)), {
       code: "PROTOCOL_ERROR",
-      message: "TXN 00000000000000c8 is in conflict about 0000000000000001",
+      message: "TXN 00000000000000c8 is in conflict about 0000000000000001, " +
+        "committed at 000000000000006e",
       fatal: false,
     });
     ledger.transactions.abort(t(200));
     assert.equal(await ledger.lastTid(o(2)), null);
+  });
+
+  Deno.test(`a replica that has not seen the first base of a write finds a conflict${how}`, async () => {
+    await using ledger = await Ledger.open({ partitions: 1, later });
+    await ledger.store(t(100), { oid: o(1), data: "one" });
+    await ledger.commit(t(100), t(110));
+    ledger.transactions.outdated([0]);
+    // Stored before at another cell, on the last revision; here, only once more on an older one.
+    assert.equal(await ledger.store(t(300), { oid: o(1), serial: t(50), data: "x" }), ZERO_TID);
+    ledger.transactions.replicated(0, t(110));
+    assert.equal(await ledger.store(t(300), { oid: o(2), data: "another" }), null);
+    const refused = await ledger.commit(t(300), t(310)).catch((error) => error);
+    assert.ok(refused instanceof Refusal && !refused.fatal);
+    assert.deepEqual(readVoteConflict(refused.message), { oid: o(1), committed: t(110) });
   });
 
   Deno.test(`after a deadlock, accepted writes hold nothing up any more${how}`, async () => {

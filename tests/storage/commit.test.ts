@@ -9,7 +9,8 @@ import {
   AskTransactionInformation,
   NotifyUnlockInformation,
 } from "../../gen/packets.ts";
-import { C1, C2, isPending, node, o, Stage, t } from "./support.ts";
+import { ZERO_TID } from "../../nodes/codec/ids.ts";
+import { C1, C2, isPending, node, o, S2, Stage, t } from "./support.ts";
 
 Deno.test("a vote is answered when all that was stored is on disk", async () => {
   await using stage = await Stage.operating();
@@ -168,4 +169,21 @@ Deno.test("a transaction of hundreds of objects is stored whole", async () => {
     await stage.onDisk("SELECT partition, COUNT(*) AS n, MIN(data_id) AS id FROM obj GROUP BY 1"),
     [0n, 1n, 2n].map((partition) => ({ partition, n: 100n, id: partition << 48n })),
   );
+});
+
+Deno.test("a vote at a cell that was just discarded leaves nothing there", async () => {
+  await using stage = await Stage.operating({ partitions: 2 });
+  const client = await stage.client();
+  await client.store(t(100), { oid: o(1), data: "stays" });
+  stage.change({ offset: 0, state: "DISCARDED" }, { offset: 0, nid: S2, state: "UP_TO_DATE" });
+  await stage.settled();
+  // The client does not know yet: it also tells here of the transaction, whose partition is gone.
+  assert.equal(await client.store(t(100), { oid: o(0), data: "is elsewhere" }), ZERO_TID);
+  await client.vote(t(100), [o(1), o(0)]);
+  assert.deepEqual(await stage.onDisk("SELECT ttid FROM ttrans"), []);
+  assert.deepEqual(await stage.onDisk("SELECT oid FROM tobj"), [{ oid: 1n }]);
+  await stage.finish(t(100), t(101));
+  await stage.stop();
+  assert.deepEqual(await stage.onDisk("SELECT oid, tid FROM obj"), [{ oid: 1n, tid: 101n }]);
+  assert.deepEqual(await stage.onDisk("SELECT tid FROM trans"), []);
 });

@@ -1,6 +1,7 @@
 /** What this node knows of one transaction of a client, from its first request to its end. */
 
 import { nidText } from "../../cluster/node_ids.ts";
+import { type VoteConflict, voteConflictText } from "../../cluster/vote_conflict.ts";
 import { hexId, type Nid, type Oid, type Tid } from "../../codec/ids.ts";
 import { Refusal } from "../../wire/refusal.ts";
 import type { DataId, PendingStore, Unlocking } from "../backend/backend.ts";
@@ -34,8 +35,8 @@ export class Transaction {
   readonly stores = new Map<Oid, PendingStore>();
   /** Objects that were accepted without a lock, because their cells here are not complete. */
   readonly lockless = new Set<Oid>();
-  /** Objects that it has lost here to another transaction, after they had been accepted. */
-  readonly #lost = new Set<Oid>();
+  /** Objects that it has lost here after they had been accepted, and the revisions to which. */
+  readonly #lost = new Map<Oid, Tid>();
 
   constructor(readonly ttid: Tid, readonly client: Nid) {
     this.lockingTid = ttid;
@@ -80,11 +81,11 @@ export class Transaction {
 
   /** Refuses to vote for a part of what the client wants to store. */
   requireComplete(): void {
-    for (const oid of this.#lost) {
+    for (const [oid, committed] of this.#lost) {
       // The client was told by another storage, and has stored it again.
       if (this.serials.has(oid)) continue;
-      const message = `TXN ${hexId(this.ttid)} is in conflict about ${hexId(oid)}`;
-      throw new Refusal("PROTOCOL_ERROR", message, false);
+      const text = voteConflictText(this.ttid, { oid, committed });
+      throw new Refusal("PROTOCOL_ERROR", text, false);
     }
   }
 
@@ -96,8 +97,8 @@ export class Transaction {
   }
 
   /** As {@link drop}, for an object that is in conflict, of which the client may never hear. */
-  lose(oid: Oid): DataId[] {
-    this.#lost.add(oid);
+  lose({ oid, committed }: VoteConflict): DataId[] {
+    this.#lost.set(oid, committed);
     return this.drop(oid);
   }
 

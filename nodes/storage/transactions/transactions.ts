@@ -81,7 +81,7 @@ export class Transactions {
       catchingUp: this.catchingUp,
       deadlock: (ttid, lockingTid) => news.deadlock(ttid, lockingTid),
       reordered: (hadLockless) => this.reordered(hadLockless),
-      dropped: (transaction, oid) => backend.data.discard(transaction.lose(oid)),
+      dropped: (transaction, conflict) => backend.data.discard(transaction.lose(conflict)),
     });
   }
 

@@ -4,6 +4,7 @@
  * deadlock is possible, the older one lets go of everything and gets a new locking tid.
  */
 
+import type { VoteConflict } from "../../cluster/vote_conflict.ts";
 import { hexId, MAX_TID, type Oid, type Tid } from "../../codec/ids.ts";
 import type { LogSink } from "../../host/host.ts";
 import type { Assignment } from "../assignment.ts";
@@ -28,7 +29,7 @@ export interface WriteLocksOptions {
   /** A transaction has another locking tid and no locks any more: requests must be tried again. */
   reordered(hadLockless: boolean): void;
   /** What a transaction stores for an object turned out to be in conflict. */
-  dropped(transaction: Transaction, oid: Oid): void;
+  dropped(transaction: Transaction, conflict: VoteConflict): void;
 }
 
 export class WriteLocks implements GivenLocks {
@@ -159,7 +160,7 @@ export class WriteLocks implements GivenLocks {
         if (current === null || current === transaction.newestBase(oid)) return;
         if (this.#holders.get(oid) !== transaction) return;
         this.#holders.delete(oid);
-        dropped(transaction, oid);
+        dropped(transaction, { oid, committed: current });
       });
     });
   }
