@@ -145,7 +145,8 @@ export class Session {
 
   /**
    * Deletes what is later than the tid in the settings that says so, if there is one. Resolves when
-   * there is none any more, or when the master is lost. A commit must follow.
+   * there is none any more, or when the master is lost. A commit must follow. Rejects with a
+   * DatabaseError, and forgets the order, where that may be what nobody else has.
    */
   truncate(): Promise<void> {
     this.#truncating ??= this.#truncate().finally(() => this.#truncating = null);
@@ -160,9 +161,22 @@ export class Session {
   }
 
   async #truncateTo(tid: Tid): Promise<void> {
-    const { maintenance } = this.options.backend;
+    const { maintenance, settings } = this.options.backend;
     const offsets = this.assignment.offsets(() => true);
-    this.log("WARNING", `deletes all that is later than ${hexId(tid)}: the cluster was truncated`);
+    const { tid: last } = await maintenance.lastIds(offsets);
+    if (last !== null && last > tid) {
+      if (this.keeping.isOn) {
+        // The database's own cluster must not obey that when it goes back there.
+        settings.truncateTid = null;
+        await this.options.backend.commit();
+        this.keeping.checkTruncation({ tid, last });
+      }
+      this.log(
+        "WARNING",
+        `deletes all that is later than ${hexId(tid)}, up to ${hexId(last)}, in ` +
+          `${offsets.length} partitions: the cluster was truncated`,
+      );
+    }
     await maintenance.truncate(offsets, () => this.pause(() => this.#isOver));
   }
 
