@@ -1,49 +1,52 @@
-/** Watches a cluster through its admin node: what it has come to, until everything can be read. */
+/** Watches a cluster that is being started, until everything in it can be read. */
 
-import { AskClusterState, AskPartitionList } from "../../gen/packets.ts";
+import { AskPartitionList } from "../../gen/packets.ts";
+import { openClient } from "../../nodes/client/client.ts";
 import { isReadable } from "../../nodes/cluster/partition_table.ts";
 import { NeoError } from "../../nodes/errors.ts";
+import { createClientHost } from "../../nodes/host/client.ts";
 import type { Address, ClientHost } from "../../nodes/host/host.ts";
 import { AdminSession } from "../ctl/admin_session.ts";
+import { stderrLog } from "../log.ts";
 
 const INTERVAL_MS = 200;
 
-/**
- * How far a cluster in the clear has come: `absent` while its admin knows of no primary master,
- * `running` once clients are served and no cell lacks anything, `waiting` in between.
- */
-export type Stage = "absent" | "waiting" | "running";
+/** A cluster in the clear. */
+export interface Watched {
+  readonly cluster: string;
+  readonly masters: readonly Address[];
+  readonly admin: Address;
+}
 
-/** Resolves once a cluster has come to a stage, or beyond it. Rejects when the signal is aborted. */
-export async function untilStage(
-  wanted: "waiting" | "running",
-  { host, admin, signal }: {
-    readonly host: ClientHost;
-    readonly admin: Address;
-    readonly signal: AbortSignal;
-  },
+/**
+ * Resolves once a cluster serves clients and none of its cells lacks anything. Rejects when the
+ * signal is aborted.
+ */
+export async function untilComplete(
+  { cluster, masters, admin }: Watched,
+  signal: AbortSignal,
 ): Promise<void> {
-  for (;;) {
-    const stage = await look(host, admin);
-    signal.throwIfAborted();
-    if (stage === "running" || stage === wanted) return;
+  const host = createClientHost({ log: stderrLog("CRITICAL") });
+  // It waits for as long as it takes, and gives no node reason to complain.
+  const tls = null;
+  await using _ = await openClient(host, {
+    ...{ cluster, masters, tls, signal, connectTimeoutMs: Infinity },
+  });
+  while (!await isComplete(host, admin)) {
     await new Promise<void>((resolve) => host.setTimer(INTERVAL_MS, resolve));
+    signal.throwIfAborted();
   }
 }
 
-async function look(host: ClientHost, admin: Address): Promise<Stage> {
+async function isComplete(host: ClientHost, admin: Address): Promise<boolean> {
   const session = new AdminSession({ host, network: host.network(null), admin });
   try {
-    const { state } = await session.ask(AskClusterState, {});
-    if (state !== "RUNNING") return "waiting";
-    const { rows } = await session.ask(AskPartitionList, {
-      ...{ minOffset: 0, maxOffset: 0, nid: null },
-    });
-    const isWhole = rows.every(({ cells }) => cells.every(({ state }) => isReadable(state)));
-    return isWhole ? "running" : "waiting";
+    const all = { minOffset: 0, maxOffset: 0, nid: null };
+    const { rows } = await session.ask(AskPartitionList, all);
+    return rows.every(({ cells }) => cells.every(({ state }) => isReadable(state)));
   } catch (error) {
-    // It is not there yet, or in the middle of an election.
-    if (error instanceof NeoError) return "absent";
+    // The admin does not know of the primary master yet.
+    if (error instanceof NeoError) return false;
     throw error;
   } finally {
     session.close();
