@@ -223,7 +223,7 @@ export class Pass implements Fetching {
     this.#chunk.rows++;
     this.#chunk.bytes += data.length;
     // Those that come in one piece from the network are written together.
-    if (this.#received.length === 0) queueMicrotask(() => this.#write());
+    if (this.#received.length === 0) unawaited(Promise.resolve().then(() => this.#write()));
     this.#received.push({ oid, tid: serial, value, valueTid: dataSerial });
     if (this.#received.length >= WRITE_COUNT) this.#write();
   }

@@ -75,6 +75,24 @@ Deno.test("a storage whose disk is full ends, and starts again when there is roo
     assert.deepEqual([...(await world.run(client.load(oid)))?.data ?? []], [2]);
   }));
 
+Deno.test("a storage whose disk gets full while it replicates ends, and goes on when there is room", async () => {
+  const options = { seed: 1, storages: 2, partitions: 1, replicas: 1 };
+  await withClient(options, async (cluster, client) => {
+    const { world } = cluster;
+    cluster.crash("storage2");
+    await world.run(fill(client, 50));
+    const from = world.eventLog.length;
+    await cluster.startStorage(2);
+    const isFed = () => world.eventLog.slice(from).some((line) => line.includes("AddObject"));
+    await world.run(isFed);
+    world.host("storage2").diskFull = true;
+    await world.run(() => !cluster.isUp("storage2"));
+    world.host("storage2").diskFull = false;
+    await cluster.startStorage(2);
+    await cluster.untilComplete();
+  });
+});
+
 Deno.test("a storage that was killed before it was added can still be added", async () => {
   const options = { seed: 1, storages: 1, partitions: 2, replicas: 1 };
   const cluster = await SimulatedCluster.start(options);
