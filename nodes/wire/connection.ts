@@ -1,6 +1,7 @@
 /**
  * One connection to a peer: opens it with the protocol's first bytes, cuts the stream into
- * packets, takes each to its handler in the order of arrival, and matches answers to requests.
+ * packets, takes each to its handler in the order of arrival, and matches answers to requests. What
+ * handlers make of requests is sent by replies.ts.
  *
  * What a peer does wrong costs this connection and nothing else. What the node itself can't do
  * (its disk fails) is handed to `fatal`. Packets that are written in one turn leave in one write,
@@ -8,23 +9,16 @@
  */
 
 import { type Codecs, ErrorPacket, Ping, Pong } from "../../gen/packets.ts";
-import {
-  type Dialect,
-  type Incoming,
-  LaterAnswer,
-  type PacketType,
-  type Receiver,
-  type Reply,
-  type RequestType,
-} from "../codec/packet.ts";
-import { ConnectionClosedError, DatabaseError, MalformedPacketError, NeoError } from "../errors.ts";
-import type { ClientHost, Socket, Timer } from "../host/host.ts";
+import type { Dialect, Incoming, PacketType, Receiver, RequestType } from "../codec/packet.ts";
+import { ConnectionClosedError } from "../errors.ts";
+import type { ClientHost, LogLevel, Socket, Timer } from "../host/host.ts";
 import { decodeFrame } from "./coding.ts";
 import type { Frame } from "./framing.ts";
 import { Inbox } from "./inbox.ts";
-import { HANDSHAKE_TIMEOUT_MS, MAX_UNANSWERED_REQUESTS } from "./limits.ts";
+import { HANDSHAKE_TIMEOUT_MS } from "./limits.ts";
 import { Outbox } from "./outbox.ts";
 import { errorName, type PeerError, peerError, Refusal } from "./refusal.ts";
+import { Replies } from "./replies.ts";
 import { Requests } from "./requests.ts";
 import { addressText, decodeText } from "./text.ts";
 
@@ -47,24 +41,21 @@ export class Connection {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #requests: Requests;
+  readonly #replies: Replies;
   readonly #closeListeners: (() => void)[] = [];
   #receiver: Receiver<Codecs> = () => false;
   #strayErrorListener: ((error: PeerError) => void) | null = null;
-  #unanswered = 0;
   #received = false;
   // Whether a packet other than Ping was accepted from the peer.
   #accepted = false;
   readonly #handshakeTimer: Timer;
   #state: "open" | "closed" | "aborted" = "open";
-  readonly #gone: Promise<void>;
-  #goneNow: () => void = () => {};
+  readonly #gone = Promise.withResolvers<void>();
 
   constructor(socket: Socket, options: ConnectionOptions) {
-    const { dialect, host, label } = options;
-    const { log } = host;
+    const { dialect, host, host: { log }, label } = options;
     this.#socket = socket;
     this.#options = options;
-    this.#gone = new Promise((resolve) => this.#goneNow = resolve);
     this.label = `${label} (${addressText(socket.remote)})`;
     this.#requests = new Requests(dialect);
     this.#inbox = new Inbox({
@@ -77,6 +68,12 @@ export class Connection {
       pausesReading: options.dialed !== true,
       overflow: (reason) => this.#fault(reason),
       written: log.packet === undefined ? null : (frame) => log.packet?.(">", this.label, frame),
+    });
+    this.#replies = new Replies(this, {
+      outbox: this.#outbox,
+      log: (level, message) => this.#log(level, message),
+      fault: (reason, state) => this.#fault(reason, state),
+      fatal: (error) => options.fatal(error),
     });
     this.#handshakeTimer = host.setTimer(HANDSHAKE_TIMEOUT_MS, () => {
       this.#fault("sent nothing that opens a connection in time");
@@ -117,7 +114,7 @@ export class Connection {
    * sent, or can't be any more. A process that waits for this may exit.
    */
   get gone(): Promise<void> {
-    return this.#gone;
+    return this.#gone.promise;
   }
 
   /** Calls back once, when the connection is over; at once when it already is. */
@@ -195,7 +192,7 @@ export class Connection {
 
   #ended(cause: Error | null): void {
     if (cause !== null) this.#log("DEBUG", `${this.label}: ${cause.message}`);
-    this.#goneNow();
+    this.#gone.resolve();
     if (this.closed) return;
     this.#state = "closed";
     this.#finish();
@@ -224,7 +221,7 @@ export class Connection {
     );
   }
 
-  #log(level: "DEBUG" | "WARNING" | "ERROR", message: string): void {
+  #log(level: LogLevel, message: string): void {
     this.#options.host.log.log(level, "connection", message);
   }
 
@@ -254,8 +251,7 @@ export class Connection {
       this.#dispatch(frame);
       if (this.#state === "aborted") return;
     }
-    const { error } = this.#inbox;
-    if (error !== null) this.#fault(error);
+    if (this.#inbox.error !== null) this.#fault(this.#inbox.error);
   }
 
   #dispatch(frame: Frame): void {
@@ -265,12 +261,12 @@ export class Connection {
     if (this.closed && (type.kind === "answer" || !type.processedWhenClosed)) return;
     try {
       if (type.kind === "answer") this.#answered(type, frame);
-      else if (type === Ping) this.#answer(frame.id, Pong, {});
+      else if (type === Ping) this.#replies.answer(frame.id, Pong, {});
       else if (!this.#receiver(this.#incoming(type, frame))) {
         throw new Refusal("PROTOCOL_ERROR", `unexpected packet: ${type.name}`);
       } else this.#accepted = true;
     } catch (error) {
-      this.#failed(frame.id, type, error);
+      this.#replies.failed({ id: frame.id, type }, error);
     }
   }
 
@@ -279,7 +275,7 @@ export class Connection {
       id: frame.id,
       type,
       read: (as) => decodeFrame(as, frame, this.#options.dialect),
-      answer: (as, reply) => this.#reply(frame.id, type, as, reply),
+      answer: (as, reply) => this.#replies.reply({ id: frame.id, type }, as, reply),
     };
   }
 
@@ -298,70 +294,9 @@ export class Connection {
     this.#log("WARNING", `${this.label} says ${name}: ${decodeText(error.message)}`);
   }
 
-  #reply<T>(
-    id: number,
-    request: PacketType<unknown, Codecs>,
-    type: PacketType<T, Codecs>,
-    reply: Reply<T>,
-  ): void {
-    const isLater = reply instanceof LaterAnswer;
-    if (!isLater && !(reply instanceof Promise)) return this.#answer(id, type, reply);
-    if (++this.#unanswered > MAX_UNANSWERED_REQUESTS) {
-      this.#fault(`has more than ${MAX_UNANSWERED_REQUESTS} requests waiting for an answer`);
-    }
-    const answered = (packet: T) => {
-      this.#unanswered--;
-      this.#answer(id, type, packet);
-    };
-    const failed = (error: unknown) => {
-      this.#unanswered--;
-      this.#failed(id, request, error);
-    };
-    if (isLater) reply.takenBy({ answered, failed });
-    else reply.then(answered, failed);
-  }
-
-  /** A handler threw: the peer is told or dropped, or the node has to stop. */
-  #failed(id: number, type: PacketType<unknown, Codecs>, error: unknown): void {
-    if (error instanceof Refusal) {
-      this.#answer(id, ErrorPacket, error.toPacket());
-      if (this.closed) return;
-      // Other refusals that are not fatal are nothing special: an object that does not exist.
-      if (error.fatal || error.code === "PROTOCOL_ERROR") {
-        this.#log("WARNING", `refused ${type.name} of ${this.label}: ${error.message}`);
-      }
-      return error.fatal ? this.abort() : undefined;
-    }
-    if (error instanceof DatabaseError) return this.#options.fatal(error);
-    if (error instanceof MalformedPacketError) {
-      // Orders that follow it are obeyed in any case.
-      return this.#fault(`sent ${error.message}`, "closed");
-    }
-    if (error instanceof NeoError) return this.#fault(`sent ${type.name}: ${error.message}`);
-    this.#log("ERROR", `while handling ${type.name}: ${textOf(error)}`);
-    this.#fault(`sent ${type.name}, which could not be handled`);
-  }
-
-  #answer<T>(id: number, type: PacketType<T, Codecs>, packet: T): void {
-    if (this.closed) return;
-    try {
-      this.#outbox.write(id, type, packet);
-    } catch (error) {
-      // Not the peer's fault, but it must not wait for ever.
-      this.#log("ERROR", `while answering ${this.label}: ${textOf(error)}`);
-      const refusal = new Refusal("PROTOCOL_ERROR", `${type.name} can't be sent`);
-      this.#outbox.write(id, ErrorPacket, refusal.toPacket());
-      this.abort();
-    }
-  }
-
   #send<T>(type: PacketType<T, Codecs>, packet: T): number {
     const id = this.#requests.nextId();
     this.#outbox.write(id, type, packet);
     return id;
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

@@ -268,7 +268,7 @@ Deno.test("a LaterAnswer that is given before the handler returns is an answer",
 
 Deno.test("a refusal answers, and ends the connection only when it is a fatal one", async () => {
   let refusal = new Refusal("READ_ONLY_ACCESS", "read only");
-  const { world, peer, connection } = await setUp(handlers({
+  const { world, peer, connection, log } = await setUp(handlers({
     askClusterState: () => {
       throw refusal;
     },
@@ -282,6 +282,10 @@ Deno.test("a refusal answers, and ends the connection only when it is a fatal on
   peer.send(9, p.AskLastTransaction, {});
   await world.run(() => peer.closed);
   assert.deepEqual(peer.names, ["Error#7", "Error#8", "Error#9"]);
+  // Who comes too early comes again and again, which is nothing to be warned of.
+  const [line = "", ...more] = log();
+  assert.match(line, /^INFO .* refused AskLastTransaction of .*: later$/);
+  assert.deepEqual(more, []);
 });
 
 Deno.test("a notification that is refused is answered as well", async () => {
