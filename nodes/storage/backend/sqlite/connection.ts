@@ -5,14 +5,14 @@
  */
 
 import { DatabaseError } from "../../../errors.ts";
-import type { ClientHost, SqlDatabase, SqlStatement, SqlValue } from "../../../host/host.ts";
+import type { ClientHost, SqlDatabase, SqlStatement } from "../../../host/host.ts";
 import type { Eventual } from "../eventual.ts";
 import { CommitHold } from "../sql/commit_hold.ts";
 import type { InsertStatement, SqlConnection, WriteStatement } from "../sql/connection.ts";
 import { GroupCommit } from "../sql/group_commit.ts";
 
-/** Rows that are inserted by one statement, where there are so many. */
-const ROWS_TOGETHER = 8;
+/** Rows that one statement inserts: small ones, up to four times as fast as one by one. */
+const ROWS_TOGETHER = [64, 8, 1];
 
 export interface ConnectionOptions {
   readonly host: ClientHost;
@@ -66,15 +66,18 @@ export class Connection implements SqlConnection {
 
   insert(sql: string, columns: number): InsertStatement {
     const row = `(${Array(columns).fill("?").join(", ")})`;
-    const one = this.write(`${sql} ${row}`);
-    const many = this.write(`${sql} ${Array(ROWS_TOGETHER).fill(row).join(", ")}`);
+    const statements = ROWS_TOGETHER.map((count) => ({
+      count,
+      statement: this.write(`${sql} ${Array(count).fill(row).join(", ")}`),
+    }));
     return {
-      run(rows: readonly SqlValue[][]) {
+      run(rows) {
         let at = 0;
-        for (; at + ROWS_TOGETHER <= rows.length; at += ROWS_TOGETHER) {
-          many.run(...rows.slice(at, at + ROWS_TOGETHER).flat());
+        for (const { count, statement } of statements) {
+          for (; at + count <= rows.length; at += count) {
+            statement.run(...rows.slice(at, at + count).flat());
+          }
         }
-        for (const values of rows.slice(at)) one.run(...values);
       },
     };
   }
