@@ -6,19 +6,15 @@
 import assert from "node:assert/strict";
 import { ROOT } from "../support/cluster.ts";
 import { inDirectory } from "../support/directory.ts";
+import { NEO, neo } from "../support/neo.ts";
 import { freePorts } from "../support/ports.ts";
 import { Child, run } from "../support/process.ts";
 
-const NEO = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
 const WAIT_MS = 60_000;
 const LOOK_MS = 100;
 
 /** The installed command, which here is started from the sources. */
 const INSTALLED = "/usr/local/bin/neo";
-
-function neo(...words: string[]) {
-  return run([...NEO, ...words], { name: `neo ${words.join(" ")}`, timeoutMs: WAIT_MS });
-}
 
 /** Registers a test of a program that not every machine has; all have to be there under CI. */
 function testWith(program: string, name: string, test: (directory: string) => Promise<void>): void {
@@ -189,7 +185,16 @@ Deno.test("neo simple starts a cluster to throw away, and leaves nothing of it",
   inDirectory(async (directory) => {
     const temporary = `${directory}/t`;
     const child = Child.start([
-      ...[...NEO, "simple", "--adapter", "SQLite", "--temp_dir", temporary, "--name", "to throw/away"],
+      ...[
+        ...NEO,
+        "simple",
+        "--adapter",
+        "SQLite",
+        "--temp_dir",
+        temporary,
+        "--name",
+        "to throw/away",
+      ],
       ...["--partitions", "3", "--replicas", "1", "--logger", "--cleanup_on_delete", "a", "b"],
     ], { name: "neo simple" });
     try {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ROOT } from "../support/cluster.ts";
+import { NEO } from "../support/neo.ts";
 import { freePorts } from "../support/ports.ts";
 import { Child, run } from "../support/process.ts";
 
@@ -27,9 +28,8 @@ Deno.test("a program imports mod.ts from a URL, and uses a cluster", async () =>
   assert.ok(master !== undefined && admin !== undefined);
   const asked = new Set<string>();
   const server = serveCheckout(asked);
-  const neo = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
   const places = ["--data", `${directory}/data`, "--master", master, "--admin", admin];
-  await using cluster = Child.start([...neo, "cluster", ...places], { name: "neo cluster" });
+  await using cluster = Child.start([...NEO, "cluster", ...places], { name: "neo cluster" });
   try {
     await cluster.waitForOutput(/Ctrl-C stops/, WAIT_MS);
     const script = `${directory}/program.ts`;

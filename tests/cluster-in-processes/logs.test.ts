@@ -4,18 +4,17 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { Cluster, ours, ROOT } from "../support/cluster.ts";
 import { inDirectory } from "../support/directory.ts";
+import { NEO, neo } from "../support/neo.ts";
 import { freePorts } from "../support/ports.ts";
 import { Child, run } from "../support/process.ts";
 
-const NEO = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
+/** A cluster with one node of each kind. */
+const SMALL = { master: ours, storages: [ours], ctl: ours };
+
 const WAIT_MS = 30_000;
 const LOOK_MS = 40;
 /** A node that ignores SIGUSR1 for so long has seen the runtime take it. */
 const SETTLED_MS = 2000;
-
-function neo(...words: string[]) {
-  return run([...NEO, ...words], { name: `neo ${words.join(" ")}`, timeoutMs: WAIT_MS });
-}
 
 /** Waits until a file of a node is there and `neo log` shows something in it. */
 async function waitForLog(path: string, accept: (text: string) => boolean): Promise<string> {
@@ -48,12 +47,7 @@ async function waitForIgnored(pid: number): Promise<void> {
 
 Deno.test("the nodes of a cluster write out their logs when neoctl or a signal says so", () =>
   inDirectory(async (directory) => {
-    await using cluster = await Cluster.start({
-      directory,
-      master: ours,
-      storages: [ours],
-      ctl: ours,
-    });
+    await using cluster = await Cluster.start({ directory, ...SMALL });
     const logs = ["master", "storage1", "admin"].map((name) => `${directory}/${name}.ours.log`);
     const [, storageLog = ""] = logs;
     assert.equal((await cluster.ctl("flush_log")).code, 0);
@@ -153,12 +147,7 @@ Deno.test("standard error can be JSON, one object a line", async () => {
 
 Deno.test("neo log follows a log, makes its node write it out, and ends on Ctrl-C", () =>
   inDirectory(async (directory) => {
-    await using cluster = await Cluster.start({
-      directory,
-      master: ours,
-      storages: [ours],
-      ctl: ours,
-    });
+    await using cluster = await Cluster.start({ directory, ...SMALL });
     const path = `${directory}/master.ours.log`;
     const pid = String(cluster.node("master").pid);
     const follower = Child.start(
@@ -192,12 +181,7 @@ function documentedCommands(): string[] {
 
 Deno.test("the commands of docs/logs.md show what it says", () =>
   inDirectory(async (directory) => {
-    await using cluster = await Cluster.start({
-      directory,
-      master: ours,
-      storages: [ours],
-      ctl: ours,
-    });
+    await using cluster = await Cluster.start({ directory, ...SMALL });
     await cluster.ctl("flush_log");
     for (const name of ["master", "storage1"]) {
       const log = `${directory}/${name}.ours.log`;

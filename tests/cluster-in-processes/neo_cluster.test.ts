@@ -4,11 +4,10 @@ import assert from "node:assert/strict";
 import { connect } from "../../mod.ts";
 import { oid } from "../../nodes/codec/ids.ts";
 import { makeCertificates } from "../support/certificates.ts";
-import { ROOT } from "../support/cluster.ts";
+import { NEO } from "../support/neo.ts";
 import { freePorts } from "../support/ports.ts";
 import { Child, run } from "../support/process.ts";
 
-const NEO = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
 const START_MS = 60_000;
 const STOP_MS = 30_000;
 

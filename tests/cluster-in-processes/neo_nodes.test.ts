@@ -1,16 +1,11 @@
 /** The node commands as an operator uses them: configuration file, signals, mistakes. */
 
 import assert from "node:assert/strict";
-import { ROOT } from "../support/cluster.ts";
+import { NEO, neo } from "../support/neo.ts";
 import { freePorts } from "../support/ports.ts";
-import { Child, run } from "../support/process.ts";
+import { Child } from "../support/process.ts";
 
-const NEO = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
 const WAIT_MS = 30_000;
-
-function neo(...words: string[]) {
-  return run([...NEO, ...words], { name: `neo ${words.join(" ")}`, timeoutMs: WAIT_MS });
-}
 
 async function withConfiguration(
   use: (place: { file: string; directory: string; admin: string }) => Promise<void>,

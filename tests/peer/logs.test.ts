@@ -3,14 +3,13 @@
  * letter, and neolog shows ours.
  */
 import assert from "node:assert/strict";
-import { Cluster, type Maker, ROOT } from "../support/cluster.ts";
+import { Cluster, type Maker } from "../support/cluster.ts";
+import { neo } from "../support/neo.ts";
 import { type Output, run } from "../support/process.ts";
 import { PeerClient } from "./client.ts";
 import { inDirectory, ours, peerGroup, real, venv } from "./peer.ts";
 
 const SHOW_MS = 60_000;
-
-const NEO = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
 
 /** How neolog is called, and what is done with its files before. */
 const WAYS: readonly (readonly string[])[] = [
@@ -67,7 +66,7 @@ async function waitForFlush(log: string): Promise<void> {
 }
 
 function neoLog(words: readonly string[]): Promise<Output> {
-  return run([...NEO, "log", ...words], { name: "neo log", timeoutMs: SHOW_MS });
+  return neo("log", ...words);
 }
 
 function neolog(words: readonly string[]): Promise<Output> {

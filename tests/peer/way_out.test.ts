@@ -1,19 +1,14 @@
 /** The ways out of a cluster and back, compared record by record by real ZODB. */
 import assert from "node:assert/strict";
-import { Cluster, type ClusterOptions, ROOT } from "../support/cluster.ts";
-import { type Output, run } from "../support/process.ts";
+import { Cluster, type ClusterOptions } from "../support/cluster.ts";
+import { neo } from "../support/neo.ts";
+import { run } from "../support/process.ts";
 import { PeerClient } from "./client.ts";
 import { dump, dumpCluster, type Transaction, visit, zodb } from "./filestorage.ts";
 import { inDirectory, ours, peerGroup, real, venv } from "./peer.ts";
 
 /** How long one command may take. */
 const COMMAND_MS = 120_000;
-
-/** Runs a command of `neo`. */
-function neo(...words: readonly string[]): Promise<Output> {
-  const argv = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
-  return run([...argv, ...words], { name: `neo ${words.join(" ")}`, timeoutMs: COMMAND_MS });
-}
 
 /** Runs a command of `neo` that has to succeed; returns what it prints. */
 async function done(...words: readonly string[]): Promise<string> {

@@ -2,15 +2,9 @@
 
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
-import { ROOT } from "../support/cluster.ts";
-import { run } from "../support/process.ts";
+import { neo } from "../support/neo.ts";
 
 const WIDTH = 80;
-
-function neo(...words: string[]) {
-  const argv = [Deno.execPath(), "run", "-A", `${ROOT}tools/neo.ts`, ...words];
-  return run(argv, { name: `neo ${words.join(" ")}`, timeoutMs: 30_000 });
-}
 
 /** The names of all commands, as the help of `neo` lists them. */
 async function commands(): Promise<string[]> {
