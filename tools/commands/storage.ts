@@ -56,7 +56,7 @@ const SPEC: CommandSpec = {
 };
 
 /** What a storage node is started with. */
-export const STORAGE: NodeCommand = { spec: SPEC, options: storageOptions };
+export const STORAGE = { spec: SPEC, options: storageOptions } satisfies NodeCommand;
 
 /** Runs the command. Returns the exit status. */
 export async function runStorage(args: readonly string[]): Promise<number> {
