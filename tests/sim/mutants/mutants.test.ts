@@ -14,6 +14,7 @@ import { MAINTENANCE_MUTANTS } from "./maintenance.ts";
 import { MASTER_MUTANTS } from "./master.ts";
 import type { Mutant } from "./plant.ts";
 import { STORAGE_MUTANTS } from "./storage.ts";
+import { UNSEEN_MUTANTS } from "./unseen.ts";
 
 /** Seeds in which a planted fault must be noticed. */
 const SEEDS = 100;
@@ -34,7 +35,7 @@ async function firstNoticed({ options, plant }: Mutant): Promise<[number, string
 }
 
 const ROOMS: readonly [string, readonly Mutant[]][] = [
-  ["storage", [...STORAGE_MUTANTS, ...MAINTENANCE_MUTANTS]],
+  ["storage", [...STORAGE_MUTANTS, ...MAINTENANCE_MUTANTS, ...UNSEEN_MUTANTS]],
   ["client", CLIENT_MUTANTS],
   ["master", MASTER_MUTANTS],
 ];

@@ -224,7 +224,7 @@ export const STORAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "does not wait for what is pending before it calls a cell complete",
-    options: MOVING,
+    options: { ...MOVING, workload: "bank", clients: 10 },
     plant: () => replace(CatchingUp, "settle", ({ args: [locks], proceed }) => proceed(locks, [])),
   },
   {
