@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { Cluster, ours, ROOT } from "../support/cluster.ts";
-import { inDirectory } from "../support/directory.ts";
+import { filesIn, inDirectory } from "../support/directory.ts";
 import { NEO, neo } from "../support/neo.ts";
 import { freePorts } from "../support/ports.ts";
 import { Child, run } from "../support/process.ts";
@@ -44,6 +44,25 @@ async function waitForIgnored(pid: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
+
+Deno.test("nothing is left of a neo log that is killed while it decompresses", () =>
+  inDirectory(async (directory) => {
+    const temporary = `${directory}/tmp`;
+    Deno.mkdirSync(temporary);
+    const path = `${directory}/m1.log.gz`;
+    assert.equal((await run(["mkfifo", path], { name: "mkfifo", timeoutMs: WAIT_MS })).code, 0);
+    const child = Child.start([...NEO, "log", path], {
+      ...{ name: "neo log", env: { TMPDIR: temporary } },
+    });
+    try {
+      // It opens once the other side has: then the file is being decompressed.
+      using _ = await Deno.open(path, { write: true });
+      assert.deepEqual(filesIn(temporary), []);
+    } finally {
+      await child.kill();
+    }
+    assert.deepEqual(filesIn(temporary), []);
+  }));
 
 Deno.test("the nodes of a cluster write out their logs when neoctl or a signal says so", () =>
   inDirectory(async (directory) => {

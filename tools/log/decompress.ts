@@ -43,7 +43,7 @@ export function compressionOf(path: string): string | null {
 
 /** Where a compressed file is written out, and how much that may be. */
 export interface Decompression {
-  readonly to: string;
+  readonly to: Deno.FsFile;
   /** A few bytes may stand for many: more than these are refused before they fill the disk. */
   readonly maxBytes: number;
 }
@@ -55,7 +55,7 @@ export interface Decompression {
 export async function decompressFile(path: string, { to, maxBytes }: Decompression): Promise<void> {
   const decompress = COMPRESSIONS[compressionOf(path) ?? ""];
   if (decompress === undefined) throw new RangeError(`${path} is not compressed`);
-  using plain = new PlainFile(to, maxBytes);
+  const plain = new PlainFile(to, maxBytes);
   try {
     await decompress(path, plain);
   } catch (cause) {
@@ -71,15 +71,15 @@ export async function decompressFile(path: string, { to, maxBytes }: Decompressi
 }
 
 /** What a file held before it was compressed. It takes only so much. */
-class PlainFile implements Disposable {
+class PlainFile {
   readonly #file: Deno.FsFile;
   readonly #maxBytes: number;
   readonly #gathered = new Uint8Array(WRITE_BYTES);
   #gatheredBytes = 0;
   #bytes = 0;
 
-  constructor(path: string, maxBytes: number) {
-    this.#file = Deno.openSync(path, { write: true, createNew: true });
+  constructor(file: Deno.FsFile, maxBytes: number) {
+    this.#file = file;
     this.#maxBytes = maxBytes;
   }
 
@@ -115,10 +115,6 @@ class PlainFile implements Disposable {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#maxBytes) throw new TooLong();
     for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
-  }
-
-  [Symbol.dispose](): void {
-    this.#file.close();
   }
 }
 

@@ -79,22 +79,20 @@ export class LogFile {
   /** Opens a file, which may be compressed. Throws a ConfigurationError. */
   static async open(path: string, options: LogFileOptions): Promise<LogFile> {
     if (!isFile(path)) throw new ConfigurationError(`there is no file ${path}`);
-    if (compressionOf(path) === null) return LogFile.#open(path, path, options);
-    const directory = await Deno.makeTempDir({ prefix: "neo-log-" });
+    if (compressionOf(path) === null) return LogFile.#of(path, openDatabase(path, path), options);
+    const { database, file } = openTemporary(path);
+    using to = file;
     try {
-      const plain = `${directory}/log`;
-      await decompressFile(path, { to: plain, maxBytes: options.maxPlainBytes });
-      // Once open, it needs its name no more.
-      return LogFile.#open(path, plain, options);
-    } finally {
-      await Deno.remove(directory, { recursive: true });
+      await decompressFile(path, { to, maxBytes: options.maxPlainBytes });
+    } catch (error) {
+      database.close();
+      throw error;
     }
+    return LogFile.#of(path, database, options);
   }
 
-  static #open(path: string, plain: string, options: LogFileOptions): LogFile {
-    let database: DatabaseSync | null = null;
+  static #of(path: string, database: DatabaseSync, options: LogFileOptions): LogFile {
     try {
-      database = new DatabaseSync(plain, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
       if (columnsOf(database, "log").length === 0) {
         throw new DatabaseError("it has no table 'log'");
       }
@@ -102,8 +100,8 @@ export class LogFile {
       if (view.get() !== undefined) throw new DatabaseError("it has views, which may be endless");
       return new LogFile(nodeNameOf(path), database, options);
     } catch (cause) {
-      database?.close();
-      throw new ConfigurationError(`${path} is not a log of NEO: ${messageOf(cause)}`, { cause });
+      database.close();
+      throw notALog(path, cause);
     }
   }
 
@@ -142,6 +140,34 @@ export class LogFile {
     );
     return { date, node: nodeOf(row), level: "PACKET", lines };
   }
+}
+
+/**
+ * Opens a file without a name, to be written through `file` and then read as a database: whenever
+ * this process ends, nothing is left of it. `path` is what the user knows of it.
+ */
+function openTemporary(path: string): { database: DatabaseSync; file: Deno.FsFile } {
+  const directory = Deno.makeTempDirSync({ prefix: "neo-log-" });
+  try {
+    const plain = `${directory}/log`;
+    const file = Deno.openSync(plain, { write: true, createNew: true });
+    // It opens the file now, and reads nothing of it yet.
+    return { database: openDatabase(path, plain), file };
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+function openDatabase(path: string, plain: string): DatabaseSync {
+  try {
+    return new DatabaseSync(plain, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+  } catch (cause) {
+    throw notALog(path, cause);
+  }
+}
+
+function notALog(path: string, cause: unknown): ConfigurationError {
+  return new ConfigurationError(`${path} is not a log of NEO: ${messageOf(cause)}`, { cause });
 }
 
 /** The entries of tables, one after the other; of a damaged one, what can be read and the error. */
