@@ -32,6 +32,16 @@ export class Background {
     return new Task(this.#host, () => this.#turn());
   }
 
+  /**
+   * A new task that some client waits for, while the others must not wait for it. It pauses by
+   * timers: an event loop reads what has arrived when it has nothing to run, which deferred calls
+   * that follow each other don't let happen for long.
+   */
+  urgentTask(): Task {
+    const host = this.#host;
+    return new Task(host, () => new Promise((resolve) => void host.setTimer(0, resolve)));
+  }
+
   /** A client has asked for something. */
   clientAsked(): void {
     this.#clientRequests++;

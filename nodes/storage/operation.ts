@@ -63,7 +63,7 @@ export class Operation implements MasterToStorageOperation {
       host,
       backend,
       assignment,
-      task: () => this.#background.task(),
+      task: () => this.#background.urgentTask(),
       news: {
         deadlock: (ttid, lockingTid) => master.notify(NotifyDeadlock, { ttid, lockingTid }),
         replicationDone: (offset, tid) => master.notify(NotifyReplicationDone, { offset, tid }),

@@ -4,12 +4,13 @@
  */
 
 import assert from "node:assert/strict";
+import { AskLockInformation, NotifyUnlockInformation } from "../../gen/packets.ts";
 import { type Tid, ZERO_TID } from "../../nodes/codec/ids.ts";
 import type { Turns } from "../../nodes/storage/background.ts";
 import { Reads } from "../../nodes/storage/clients/reads.ts";
 import { metadata, unlocked } from "./big_transactions.ts";
 import { answer, Ledger } from "./ledger.ts";
-import { C1, o, Stage, t } from "./support.ts";
+import { C1, C2, o, Stage, t } from "./support.ts";
 
 const PARTITIONS = 3;
 /** Enough for some parts. */
@@ -212,4 +213,22 @@ Deno.test("a storage that is stopped in the middle of an unlock has it on disk",
   await stage.stop();
   const [counts] = await stage.onDisk(COUNTS);
   assert.deepEqual(counts, { obj: 5000n, trans: 1n, tobj: 0n, ttrans: 0n, data: 5000n });
+});
+
+Deno.test("other clients are served while a big transaction is unlocked", async () => {
+  const count = 20_000;
+  await using stage = await Stage.operating({ partitions: PARTITIONS });
+  const [client, other] = [await stage.client(), await stage.client(C2)];
+  await stage.commit(other, t(50), [{ oid: o(count), data: "small" }]);
+  const stores = Array.from({ length: count }, (_, at) => ({ oid: o(at), data: "x" }));
+  await Promise.all(stores.map((store) => client.store(t(100), store)));
+  await client.vote(t(100), stores.map(({ oid }) => oid));
+  await stage.master.ask(AskLockInformation, { ttid: t(100), tid: t(100) });
+  stage.master.notify(NotifyUnlockInformation, { ttid: t(100) });
+  let isOver = false;
+  const unlocked = client.load(o(1)).then(() => isOver = true);
+  let loads = 0;
+  for (; !isOver; loads++) assert.equal((await other.load(o(count))).data, "small");
+  await unlocked;
+  assert.ok(loads > 5, `${loads} loads`);
 });
