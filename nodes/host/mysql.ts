@@ -39,6 +39,9 @@ const LOST_ERRORS = new Set([
   2013,
 ]);
 
+/** The error of the server that there is no such database. */
+const NO_DATABASE = 1049;
+
 /** Column types that are integers, on the wire. */
 const INTEGER_TYPES = new Set([1, 2, 3, 8, 9, 13]);
 
@@ -152,7 +155,8 @@ class MysqlSession implements SqlSession {
     const { message, errno } = cause;
     // What has no number of the server was said by the system or the package.
     if (errno === undefined || errno <= 0 || LOST_ERRORS.has(errno)) return this.#lose(cause);
-    return new DatabaseError(`MySQL error ${errno}: ${message}`, { cause });
+    const advice = errno === NO_DATABASE ? ": create it, or correct its name" : "";
+    return new DatabaseError(`MySQL error ${errno}: ${message}${advice}`, { cause });
   }
 }
 

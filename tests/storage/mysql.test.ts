@@ -41,6 +41,15 @@ testOnServer("a database is used by one node at a time, and told by its name", a
   await using _next = await open(address);
 });
 
+testOnServer("a database that is not there is asked for", async (server) => {
+  const address = await server.createDatabase("InnoDB");
+  await server.query("DROP DATABASE " + address.address.database);
+  await assert.rejects(open(address), {
+    message: `MySQL error 1049: Unknown database '${address.address.database}': ` +
+      "create it, or correct its name",
+  });
+});
+
 testOnServer("the database of another cluster is left as it is", async (server) => {
   const address = await server.createDatabase("RocksDB");
   {

@@ -7,8 +7,11 @@
 import { addressText } from "../../nodes/cluster/addresses.ts";
 import { ConfigurationError, NeoError } from "../../nodes/errors.ts";
 import type { LogSink } from "../../nodes/host/host.ts";
+import { createNodeHost } from "../../nodes/host/node.ts";
+import { parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
 import { Child } from "../cluster/child.ts";
 import { freePorts, randomNumbers } from "../cluster/free_ports.ts";
+import { eraseFile, makeDatabase } from "../cluster/throwaway_databases.ts";
 import { untilComplete, type Watched } from "../cluster/watch.ts";
 import { expandHome, messageOf, readFile } from "../files.ts";
 import { stderrLog } from "../log.ts";
@@ -71,8 +74,11 @@ function commandSpec(): CommandSpec {
       { flags: "--logger", kind: "flag", help: "write log files in the temporary directory" },
       { flags: "--cleanup_on_delete", kind: "flag", help: "remove that directory in the end" },
     ],
-    epilogue: "A db is the name of a MySQL database, or the path of an SQLite file; without a\n" +
-      "slash that is <temp_dir>/<db>.sqlite.",
+    epilogue:
+      "A db is a MySQL database, which is made if it is missing: its name, with the\n" +
+      "path of the server's socket behind it unless that is where it is by default, and\n" +
+      "perhaps with user@ or user:password@ before it; or it is the path of an SQLite\n" +
+      "file, which without a slash is <temp_dir>/<db>.sqlite.",
   };
 }
 
@@ -127,8 +133,6 @@ class SimpleCluster {
         Deno.addSignalListener(signal, () => resolve(null));
       }
     });
-    const storages = this.#storages();
-    if (this.#values.flag("clear_databases")) await this.#clear(storages);
     const random = randomNumbers(this.#values.text("seed"));
     const host = this.#values.text("bind_ip") ??
       ADDRESS_TYPES[this.#values.requiredText("address_type")] ?? "127.0.0.1";
@@ -139,6 +143,7 @@ class SimpleCluster {
     const masters = masterPorts.map((port) => ({ host, port }));
     const cluster = this.#values.text("name") ??
       `neo_${Math.floor(random() * (MAX_NAME_NUMBER + 1))}`;
+    const storages = await this.#storages(cluster);
     const common = ["--cluster", cluster, "--masters", masters.map(addressText).join(" ")];
     this.#start("admin", ["admin", ...common, "--bind", addressText(admin)]);
     for (const [number, bind] of masters.entries()) {
@@ -182,29 +187,42 @@ class SimpleCluster {
     await Promise.all(this.#children.map((child) => child.ended));
   }
 
-  /** The options of each storage that say where its data are. */
-  #storages(): string[][] {
+  /** Makes the databases. Resolves with the options of each storage that say where its data are. */
+  async #storages(cluster: string): Promise<string[][]> {
     const importer = this.#values.text("importer");
-    if (importer !== undefined) return [["--adapter", "Importer", "--database", importer]];
+    const erase = this.#values.flag("clear_databases");
+    if (importer !== undefined) {
+      const database = ["--adapter", "Importer", "--database", importer];
+      if (erase) await this.#reset(cluster, database);
+      return [database];
+    }
     const adapter = this.#values.requiredText("adapter");
-    return this.#databases.map((name) => ["--adapter", adapter, "--database", this.#path(name)]);
+    const databases = this.#databases.map((name) => this.#database(name));
+    for (const database of databases) {
+      if (adapter === "SQLite") {
+        if (erase) eraseFile(database);
+      } else {
+        const address = parseMysqlAddress(database);
+        const socket = address.socket === null ? null : expandHome(address.socket);
+        await makeDatabase(createNodeHost({ log: this.#log }), { ...address, socket }, { erase });
+      }
+    }
+    return databases.map((database) => ["--adapter", adapter, "--database", database]);
   }
 
-  #path(name: string): string {
+  #database(name: string): string {
     if (this.#values.requiredText("adapter") === "SQLite") {
       return name.includes("/") ? name : `${this.#directory}/${name}.sqlite`;
     }
+    if (name.includes("@")) return name;
     return `${this.#values.text("db_user")}:${this.#values.text("db_password")}@${name}`;
   }
 
-  async #clear(storages: readonly string[][]): Promise<void> {
-    for (const [number, database] of storages.entries()) {
-      const args = ["storage", "--cluster", "x", "--reset", ...database];
-      const child = new Child(`reset_${number}`, args, (line) => console.error(line));
-      if (await child.ended !== 0) {
-        throw new ConfigurationError(`a database can't be erased: ${child.lines.at(-1)}`);
-      }
-    }
+  async #reset(cluster: string, database: readonly string[]): Promise<void> {
+    const args = ["storage", "--cluster", cluster, "--reset", ...database];
+    const child = new Child("reset", args, (line) => console.error(line));
+    if (await child.ended === 0) return;
+    throw new ConfigurationError(`a database can't be erased: ${child.lines.at(-1)}`);
   }
 
   #start(name: string, args: readonly string[]): void {

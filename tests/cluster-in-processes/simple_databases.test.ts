@@ -1,0 +1,78 @@
+/** The databases of `neo simple`: they are made where they are missing, and erased when told. */
+
+import assert from "node:assert/strict";
+import { ROOT } from "../support/cluster.ts";
+import { Mariadb, NO_MARIADB } from "../support/mariadb.ts";
+import { Child, run } from "../support/process.ts";
+
+const NEO = [Deno.execPath(), "run", "-A", `--config=${ROOT}deno.json`, `${ROOT}tools/neo.ts`];
+const WAIT_MS = 60_000;
+
+/** Runs `neo simple` for a cluster of that name, until it operates. */
+async function operates(cluster: string, ...words: string[]): Promise<void> {
+  const child = Child.start([...NEO, "simple", "--name", cluster, ...words], {
+    name: "neo simple",
+  });
+  try {
+    const [, admin = ""] = await child.waitForOutput(/neo ctl -a (\S+) start/, WAIT_MS);
+    const isPending = () =>
+      run([...NEO, "ctl", "-a", admin, "print", "node", "storage"], {
+        name: "neo ctl",
+        timeoutMs: WAIT_MS,
+      }).then(({ stdout }) => stdout.includes("PENDING"));
+    while (!await isPending()) assert(child.running, child.tail());
+    await run([...NEO, "ctl", "-a", admin, "start"], { name: "neo ctl", timeoutMs: WAIT_MS });
+    await child.waitForOutput(/Cluster running/, WAIT_MS);
+  } finally {
+    child.signal("SIGINT");
+    await child.terminate();
+  }
+}
+
+/** What it says that can't start. */
+async function refused(cluster: string, ...words: string[]): Promise<string> {
+  const { code, stderr } = await run([...NEO, "simple", "--name", cluster, ...words], {
+    name: "neo simple",
+    timeoutMs: WAIT_MS,
+  });
+  assert.equal(code, 1, stderr);
+  return stderr.trim().split("\n").at(-1) ?? "";
+}
+
+/** Another cluster gets the databases only when they may be erased. */
+async function takesOver(...words: string[]): Promise<void> {
+  await operates("first", ...words);
+  assert.match(await refused("second", ...words), /name 'second' does not match .* 'first'/);
+  await operates("second", "--clear_databases", ...words);
+  await operates("third", "--clear_databases", ...words);
+}
+
+Deno.test("neo simple erases files when it is told so", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "neo-simple-" });
+  try {
+    await takesOver("--adapter", "SQLite", "--temp_dir", directory, "a");
+    await takesOver("--adapter", "SQLite", "--temp_dir", directory, `${directory}/b.sqlite`);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+const onServer = "neo simple makes and erases databases of a server";
+if (Mariadb.program === undefined) Deno.test.ignore(`${onServer}: ${NO_MARIADB}`, () => {});
+else {
+  Deno.test(onServer, async () => {
+    await using server = await Mariadb.start();
+    const directory = await Deno.makeTempDir({ prefix: "neo-simple-" });
+    try {
+      const place = ["--temp_dir", directory];
+      await takesOver(...place, "--db_user", "root", `simple${server.socket}`);
+      // A user may stand before the database, as for a storage.
+      await operates("fourth", "--clear_databases", ...place, `root@simple${server.socket}`);
+      await server.query("CREATE USER test@localhost");
+      const denied = await refused("fourth", ...place, `nothing${server.socket}`);
+      assert.match(denied, /^error: the database nothing can't be made: .*Access denied/);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+}
