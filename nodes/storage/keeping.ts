@@ -5,8 +5,8 @@
  * were given away, or its own table is newer. All its rows are kept then, whatever it is told,
  * until it has turned out to have nothing that the cluster lacks.
  *
- * Invariant: rows are only deleted when this node itself saw their cell go, or in a cell that is
- * replicated while nothing is kept.
+ * Invariant: rows are only deleted when this node itself saw their cell go, in a cell that is
+ * replicated while nothing is kept, or where the cluster is truncated: then in cells that it used.
  */
 
 import type { Row } from "../../gen/packets.ts";
@@ -31,6 +31,8 @@ export class Keeping {
   /** The greatest tid that each partition had before operation, while rows are kept. */
   #newest = new Map<number, Tid>();
   #hasTable = false;
+  /** Whether the cluster has used this node's readable cells since the database came to it. */
+  #hasServed = false;
 
   constructor(options: KeepingOptions) {
     this.#options = options;
@@ -78,6 +80,7 @@ export class Keeping {
    * ask for more to be kept.
    */
   async begin(isOver: () => boolean): Promise<void> {
+    this.#hasServed = true;
     if (!this.isOn) return;
     const { backend, assignment } = this.#options;
     this.#newest.clear();
@@ -109,10 +112,17 @@ export class Keeping {
     }
   }
 
-  /** Throws a DatabaseError where rows up to `last` are about to be cut off behind `tid`. */
-  checkTruncation({ tid, last }: { readonly tid: Tid; readonly last: Tid }): void {
-    if (!this.isOn || last <= tid) return;
-    throw new DatabaseError(
+  /**
+   * What hinders the master from cutting off all that is later than `tid` in these partitions: rows
+   * of cells that may not be the cluster's. Null for nothing.
+   */
+  async hindersTruncation(offsets: readonly number[], tid: Tid): Promise<DatabaseError | null> {
+    if (!this.isOn) return null;
+    const { backend, assignment } = this.#options;
+    const kept = offsets.filter((offset) => !this.#hasServed || !assignment.isReadable(offset));
+    const { tid: last } = await backend.maintenance.lastIds(kept);
+    if (last === null || last <= tid) return null;
+    return new DatabaseError(
       `the database has transactions up to ${hexId(last)}, and the cluster was truncated to ` +
         `${hexId(tid)}: it is another cluster's, or was not there when its cells were given ` +
         `away; ${TO_EMPTY}`,

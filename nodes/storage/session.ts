@@ -163,14 +163,15 @@ export class Session {
   async #truncateTo(tid: Tid): Promise<void> {
     const { maintenance, settings } = this.options.backend;
     const offsets = this.assignment.offsets(() => true);
+    const hindrance = await this.keeping.hindersTruncation(offsets, tid);
+    if (hindrance !== null) {
+      // The database's own cluster must not obey that when it goes back there.
+      settings.truncateTid = null;
+      await this.options.backend.commit();
+      throw hindrance;
+    }
     const { tid: last } = await maintenance.lastIds(offsets);
     if (last !== null && last > tid) {
-      if (this.keeping.isOn) {
-        // The database's own cluster must not obey that when it goes back there.
-        settings.truncateTid = null;
-        await this.options.backend.commit();
-        this.keeping.checkTruncation({ tid, last });
-      }
       this.log(
         "WARNING",
         `deletes all that is later than ${hexId(tid)}, up to ${hexId(last)}, in ` +

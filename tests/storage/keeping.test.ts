@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { AskLastIDs, AskRecovery, Truncate } from "../../gen/packets.ts";
+import { AskLastIDs, AskRecovery, StopOperation, Truncate } from "../../gen/packets.ts";
 import type { Tid } from "../../nodes/codec/ids.ts";
 import { DatabaseError } from "../../nodes/errors.ts";
 import { Assignment } from "../../nodes/storage/assignment.ts";
@@ -115,6 +115,32 @@ Deno.test("a truncation deletes nothing of a database that may be another cluste
       [],
     );
   });
+});
+
+Deno.test("cells that the cluster has used are truncated, also where others' rows are kept", async () => {
+  await using stage = await Stage.operating({ partitions: 2 });
+  const client = await stage.client();
+  await stage.commit(client, t(10), [{ oid: o(1), data: "one" }, { oid: o(2), data: "two" }]);
+  await stage.commit(client, t(20), [{ oid: o(1), serial: t(10), data: "new" }]);
+  await stage.commit(client, t(30), [{ oid: o(2), serial: t(10), data: "new" }]);
+  await comeAgain(stage);
+  // While it was away, one of its cells was given to another node.
+  const [given, ...own] = stage.rows("UP_TO_DATE");
+  assert.ok(given);
+  stage.ptid = LATER;
+  const rows = [{ ...given, cells: [{ nid: S2, state: "UP_TO_DATE" as const }] }, ...own];
+  stage.sendTable(rows);
+  await stage.verify();
+  await stage.operate();
+  stage.master.notify(StopOperation, {});
+  stage.master.notify(Truncate, { tid: t(15) });
+  stage.sendTable(rows);
+  assert.equal((await stage.master.ask(AskLastIDs, {})).lastTid, t(10));
+  assert.deepEqual(await stage.onDisk("SELECT oid, tid FROM obj ORDER BY oid, tid"), [
+    { oid: 1n, tid: 10n },
+    { oid: 2n, tid: 10n },
+    { oid: 2n, tid: 30n },
+  ]);
 });
 
 Deno.test("a truncation that has nothing to delete is done whatever is kept", async () => {
