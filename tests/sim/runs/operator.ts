@@ -25,6 +25,9 @@ const ROUND_MS = 2000;
 /** How long it may take until the admin has heard of what happened last. */
 const NEWS_MS = 500;
 
+/** After how long a storage that is not let in is taken for one whose id another one has. */
+const STRANGER_MS = 30_000;
+
 /** How often somebody starts what has ended while things go wrong: less often than faults do. */
 const WATCH_MS = 10_000;
 
@@ -55,6 +58,7 @@ export async function recover(cluster: SimulatedCluster, knowledge: Knowledge): 
     if (world.clock.nowMs - roundMs < ROUND_MS) return false;
     roundMs = world.clock.nowMs;
     await lookAfter(cluster, knowledge);
+    if (knowledge.hasDropped && roundMs - startMs > STRANGER_MS) await resetStrangers(cluster);
     return false;
   }, RECOVERY_LIMIT_MS);
   return world.clock.nowMs - startMs;
@@ -73,6 +77,24 @@ export async function watch(cluster: SimulatedCluster, isOver: () => boolean): P
     await cluster.world.sleep(WATCH_MS);
     if (isOver()) return;
     for (const name of cluster.names) await cluster.launch(name);
+  }
+}
+
+/**
+ * Empties storages that are not let in. One that was dropped may come back before another one that
+ * is away, and be given its id: whichever comes last is refused from then on.
+ */
+async function resetStrangers(cluster: SimulatedCluster): Promise<void> {
+  const state = await cluster.state();
+  const known = await cluster.ask(AskNodeList, { nodeType: "STORAGE" });
+  if (known === undefined || (state !== "RUNNING" && state !== "BACKINGUP")) return;
+  const present = new Set(
+    known.nodes.flatMap(({ address, state }) =>
+      state === "RUNNING" || state === "PENDING" ? address?.host ?? [] : []
+    ),
+  );
+  for (const name of cluster.storageNames) {
+    if (!present.has(cluster.world.host(name).ip)) cluster.reset(name);
   }
 }
 
