@@ -74,8 +74,7 @@ function commandSpec(): CommandSpec {
       { flags: "--logger", kind: "flag", help: "write log files in the temporary directory" },
       { flags: "--cleanup_on_delete", kind: "flag", help: "remove that directory in the end" },
     ],
-    epilogue:
-      "A db is a MySQL database, which is made if it is missing: its name, with the\n" +
+    epilogue: "A db is a MySQL database, which is made if it is missing: its name, with the\n" +
       "path of the server's socket behind it unless that is where it is by default, and\n" +
       "perhaps with user@ or user:password@ before it; or it is the path of an SQLite\n" +
       "file, which without a slash is <temp_dir>/<db>.sqlite.",
