@@ -229,7 +229,7 @@ export class Recovering extends Phase {
     this.#leave(storages);
   }
 
-  /** A cell of a backup is as far as its storage as a whole; what is not known counts as nothing. */
+  /** A cell of a backup is as far as its storage as a whole; unknown counts as nothing. */
   #estimateProgress(): void {
     const primary = this.#primary;
     const { table, truncateTid, options: { host } } = primary;

@@ -178,7 +178,7 @@ export class Backup {
   readonly isNeeded: IsNeeded = (cell, staying) =>
     this.progress.isNeeded(cell, { staying, endTid: this.#phase?.endTid ?? null });
 
-  /** Refuses that a storage is taken out that has what no other has, and upstream can't give now. */
+  /** Refuses to take out a storage that has what no other has, and upstream can't give now. */
   checkLoss(nid: Nid): void {
     const { progress, primary: { table } } = this;
     if (progress.isFollowing) return;
