@@ -203,7 +203,7 @@ Deno.test("a cell that is discarded meanwhile gets nothing any more", async () =
 });
 
 Deno.test("a storage that is stopped in the middle of an unlock has it on disk", async () => {
-  const count = 5000;
+  const count = 20_000;
   await using stage = await Stage.operating({ partitions: PARTITIONS });
   const client = await stage.client();
   const stores = Array.from({ length: count }, (_, at) => ({ oid: o(at), data: `${at}` }));
@@ -212,7 +212,7 @@ Deno.test("a storage that is stopped in the middle of an unlock has it on disk",
   await stage.finish(t(100));
   await stage.stop();
   const [counts] = await stage.onDisk(COUNTS);
-  assert.deepEqual(counts, { obj: 5000n, trans: 1n, tobj: 0n, ttrans: 0n, data: 5000n });
+  assert.deepEqual(counts, { obj: 20_000n, trans: 1n, tobj: 0n, ttrans: 0n, data: 20_000n });
 });
 
 Deno.test("other clients are served while a big transaction is unlocked", async () => {
