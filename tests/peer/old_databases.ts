@@ -67,11 +67,10 @@ export function optionsOf(database: DatabaseAddress): DatabaseOptions {
 /** Starts a cluster of one maker's nodes on two databases that are replicas. */
 export function clusterOn(
   databases: readonly TestDatabase[],
-  { directory, nodes, ctl = real, partitions = PARTITIONS }: {
+  { directory, nodes, ctl = real }: {
     readonly directory: string;
     readonly nodes: Maker;
     readonly ctl?: Maker;
-    readonly partitions?: number;
   },
 ): Promise<Cluster> {
   return Cluster.start({
@@ -80,7 +79,7 @@ export function clusterOn(
     storages: databases.map(() => nodes),
     ctl,
     name: NAME,
-    partitions,
+    partitions: PARTITIONS,
     replicas: databases.length - 1,
     databases: databases.map(({ address }) => optionsOf(address)),
   });
