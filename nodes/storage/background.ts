@@ -13,6 +13,16 @@ import type { ClientHost } from "../host/host.ts";
 /** How long clients may be kept waiting by a slice of work, in milliseconds. */
 export const SLICE_MS = 2;
 
+/**
+ * An event loop reads what has arrived when it has nothing to run, and deferred calls in a row keep
+ * Deno's from that for some 60 of them. So while clients work, there is a pause by a timer after so
+ * much time, in milliseconds. More often would cost too much: such a pause takes more than 1 ms.
+ */
+const UNREAD_MS = 6;
+
+/** How long after a client's last request its next one is expected, in milliseconds. */
+const EXPECTING_MS = 1000;
+
 /** How long a task rests for each unit of time that it has worked; and at most. */
 const REST_RATIO = 1;
 const MAX_REST_MS = 500;
@@ -20,6 +30,9 @@ const MAX_REST_MS = 500;
 export class Background {
   readonly #host: ClientHost;
   #clientRequests = 0;
+  #lastRequestMs = -Infinity;
+  /** Since when nothing may have been read. */
+  #unreadSinceMs = -Infinity;
   #waiting: (() => void)[] = [];
   #isScheduled = false;
 
@@ -33,9 +46,8 @@ export class Background {
   }
 
   /**
-   * A new task that some client waits for, while the others must not wait for it. It pauses by
-   * timers: an event loop reads what has arrived when it has nothing to run, which deferred calls
-   * that follow each other don't let happen for long.
+   * A new task that some client waits for, while the others must not wait for it: what has arrived
+   * is read in each pause.
    */
   urgentTask(): Task {
     const host = this.#host;
@@ -45,6 +57,7 @@ export class Background {
   /** A client has asked for something. */
   clientAsked(): void {
     this.#clientRequests++;
+    this.#lastRequestMs = this.#host.monotonic();
   }
 
   /** A stint of work, which begins now. */
@@ -71,11 +84,21 @@ export class Background {
   #schedule(): void {
     if (this.#isScheduled || this.#waiting.length === 0) return;
     this.#isScheduled = true;
-    this.#host.defer(() => {
+    const next = () => {
       this.#isScheduled = false;
       this.#waiting.shift()?.();
       this.#schedule();
+    };
+    if (!this.#mustRead()) return this.#host.defer(next);
+    this.#host.setTimer(0, () => {
+      this.#unreadSinceMs = this.#host.monotonic();
+      next();
     });
+  }
+
+  #mustRead(): boolean {
+    const now = this.#host.monotonic();
+    return now - this.#lastRequestMs < EXPECTING_MS && now - this.#unreadSinceMs >= UNREAD_MS;
   }
 }
 
