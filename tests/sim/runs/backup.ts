@@ -4,7 +4,7 @@
  */
 
 import { AskLastTransaction, AskRecovery, SetClusterState } from "../../../gen/packets.ts";
-import { hexId, type Tid, ZERO_TID } from "../../../nodes/codec/ids.ts";
+import { hexId, type Nid, type Tid, ZERO_TID } from "../../../nodes/codec/ids.ts";
 import { SimulatedCluster } from "../cluster.ts";
 import { auditAcknowledged, list } from "./audit.ts";
 import { assertEndedWithReason } from "./defects.ts";
@@ -37,10 +37,10 @@ export class Backup {
   /** Checks all that must hold of a backup once faults are over. */
   async check(run: Run): Promise<void> {
     const { world } = this.cluster;
-    const recoveryMs = await world.run(recover(this.cluster, {
-      gone: new Set(),
-      hasDropped: run.hasHappened("backup: drop storage"),
-    }));
+    const hasDropped = run.hasHappened("backup: drop storage");
+    const hasNewcomers = hasDropped || run.hasHappened("backup: add storage");
+    const knowledge = { gone: new Set<Nid>(), hasDropped, hasNewcomers };
+    const recoveryMs = await world.run(recover(this.cluster, knowledge));
     run.count("backupMs", recoveryMs);
     const last = await world.run(run.cluster.ask(AskLastTransaction, {}));
     await world.run(this.cluster.comeTo(

@@ -40,6 +40,8 @@ export interface Knowledge {
    * still count on one of those, which has erased its data.
    */
   readonly hasDropped: boolean;
+  /** Whether there were storages that asked for an id, and may have got that of one that was away. */
+  readonly hasNewcomers: boolean;
 }
 
 /** Brings a cluster back to its full strength. Resolves with how long that took. */
@@ -58,7 +60,7 @@ export async function recover(cluster: SimulatedCluster, knowledge: Knowledge): 
     if (world.clock.nowMs - roundMs < ROUND_MS) return false;
     roundMs = world.clock.nowMs;
     await lookAfter(cluster, knowledge);
-    if (knowledge.hasDropped && roundMs - startMs > STRANGER_MS) await resetStrangers(cluster);
+    if (knowledge.hasNewcomers && roundMs - startMs > STRANGER_MS) await resetStrangers(cluster);
     return false;
   }, RECOVERY_LIMIT_MS);
   return world.clock.nowMs - startMs;
@@ -81,8 +83,8 @@ export async function watch(cluster: SimulatedCluster, isOver: () => boolean): P
 }
 
 /**
- * Empties storages that are not let in. One that was dropped may come back before another one that
- * is away, and be given its id: whichever comes last is refused from then on.
+ * Empties storages that are not let in. One that is blank may come before another one that is away,
+ * and be given its id: whichever comes last is refused from then on.
  */
 async function resetStrangers(cluster: SimulatedCluster): Promise<void> {
   const state = await cluster.state();

@@ -108,6 +108,10 @@ export class Run {
     return this.hasHappened("drop storage");
   }
 
+  get hasNewcomers(): boolean {
+    return this.hasDropped || this.hasHappened("add storage");
+  }
+
   /** Whether there was a fault of a kind. */
   hasHappened(kind: string): boolean {
     return this.#counts.has(`fault: ${kind}`);
