@@ -27,22 +27,33 @@ const EXPECTING_MS = 1000;
 const REST_RATIO = 1;
 const MAX_REST_MS = 500;
 
+/** A task that waits for its turn. */
+interface Waiting {
+  readonly usesNetwork: boolean;
+  resolve(): void;
+}
+
 export class Background {
   readonly #host: ClientHost;
   #clientRequests = 0;
   #lastRequestMs = -Infinity;
   /** Since when nothing may have been read. */
   #unreadSinceMs = -Infinity;
-  #waiting: (() => void)[] = [];
+  #waiting: Waiting[] = [];
   #isScheduled = false;
 
   constructor(host: ClientHost) {
     this.#host = host;
   }
 
-  /** A new task, whose first slice begins now. */
-  task(): Task {
-    return new Task(this.#host, () => this.#turn());
+  /**
+   * A new task, whose first slice begins now.
+   *
+   * @param options.usesNetwork it waits for what it sends to be taken, so that what has arrived is
+   *   read by then
+   */
+  task({ usesNetwork = false }: { readonly usesNetwork?: boolean } = {}): Task {
+    return new Task(this.#host, () => this.#turn(usesNetwork));
   }
 
   /**
@@ -74,22 +85,23 @@ export class Background {
     };
   }
 
-  #turn(): Promise<void> {
+  #turn(usesNetwork: boolean): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
+      this.#waiting.push({ usesNetwork, resolve });
       this.#schedule();
     });
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#waiting.length === 0) return;
+    const [first] = this.#waiting;
+    if (this.#isScheduled || first === undefined) return;
     this.#isScheduled = true;
     const next = () => {
       this.#isScheduled = false;
-      this.#waiting.shift()?.();
+      this.#waiting.shift()?.resolve();
       this.#schedule();
     };
-    if (!this.#mustRead()) return this.#host.defer(next);
+    if (first.usesNetwork || !this.#mustRead()) return this.#host.defer(next);
     this.#host.setTimer(0, () => {
       this.#unreadSinceMs = this.#host.monotonic();
       next();

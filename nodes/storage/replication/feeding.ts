@@ -79,7 +79,7 @@ class Feeder {
     this.#offset = partition;
     this.#count = Math.min(length, MAX_FETCH_COUNT);
     this.#request = request;
-    this.#task = context.background.task();
+    this.#task = context.background.task({ usesNetwork: true });
     if (length === 0) throw new Refusal("PROTOCOL_ERROR", "nothing is asked for");
     this.#requireReadable("not readable");
   }
