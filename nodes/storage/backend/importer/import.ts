@@ -9,12 +9,15 @@ import { FileError, ThreadError } from "../../../errors.ts";
 import type { NodeHost } from "../../../host/host.ts";
 import { Refusal } from "../../../wire/refusal.ts";
 import type { AddedObject, Backend, BackgroundWork, Slices } from "../backend.ts";
-import { type Eventual, then } from "../eventual.ts";
+import { type Eventual, inTurn, then } from "../eventual.ts";
 import { after, Merged } from "./merged.ts";
 import type { Past } from "./past.ts";
 import { type Piece, prepare } from "./prepared.ts";
 import type { Progress } from "./progress.ts";
 import { Report } from "./report.ts";
+
+/** Objects of a transaction that are stored together. */
+const RUN_OBJECTS = 64;
 
 /** How long what was imported may stay uncommitted. */
 const COMMIT_INTERVAL_MS = 1000;
@@ -98,11 +101,12 @@ export class Import implements BackgroundWork {
     // Only of the first transaction may there be something already.
     let isNew = false;
     for await (const { tid, objects, end } of pieces) {
-      for (const object of objects) {
+      for (let at = 0; at < objects.length; at += RUN_OBJECTS) {
         if (this.#isClosed) return false;
-        const added = this.#add({ ...object, tid, isNew });
+        const run = objects.slice(at, at + RUN_OBJECTS);
+        const added = this.#add(run.map((object) => ({ ...object, tid, isNew })));
         if (added instanceof Promise) await added;
-        report.objects++;
+        report.objects += run.length;
         if (slices.isDue && !await slices.pause()) return false;
       }
       if (this.#isClosed) return false;
@@ -126,8 +130,14 @@ export class Import implements BackgroundWork {
     this.#options.database.commit().catch(() => {}).finally(() => this.#isCommitting = false);
   }
 
-  #add(object: AddedObject): Eventual<void> {
-    const { database: { objects, replica } } = this.#options;
+  #add(objects: readonly AddedObject[]): Eventual<void> {
+    const { replica } = this.#options.database;
+    if (objects.every(({ valueTid }) => valueTid === null)) return replica.addObjects(objects);
+    return inTurn(objects, (object) => this.#addOne(object));
+  }
+
+  #addOne(object: AddedObject): Eventual<void> {
+    const { objects, replica } = this.#options.database;
     const { oid, valueTid } = object;
     if (valueTid === null) return replica.addObjects([object]);
     // What it goes back to may have been packed away.

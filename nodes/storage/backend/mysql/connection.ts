@@ -131,9 +131,9 @@ export class Connection implements SqlConnection {
     return { run: (...parameters) => this.#write(template.fill(parameters)) };
   }
 
-  insert(sql: string, columns: number): InsertStatement {
-    const head = new Template(sql).fill([]);
-    const row = new Template(`(${Array(columns).fill("?").join(", ")})`);
+  insert(table: string, columns: readonly string[]): InsertStatement {
+    const head = new Template(`INSERT INTO ${table} (${columns.join(", ")}) VALUES`).fill([]);
+    const row = new Template(`(${columns.map(() => "?").join(", ")})`);
     return {
       run: (rows) => {
         let text = "";

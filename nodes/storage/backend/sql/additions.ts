@@ -12,7 +12,7 @@ import type { SqlRow, SqlValue } from "../../../host/host.ts";
 import { isBefore } from "../../positions.ts";
 import type { AddedObject, RevisionKey } from "../backend.ts";
 import { got, type Steps } from "../eventual.ts";
-import { dataIdOf, oidOf, tidOf } from "./columns.ts";
+import { dataIdOf, OBJECT_COLUMNS, oidOf, tidOf } from "./columns.ts";
 import type { InsertStatement, ReadStatement } from "./connection.ts";
 import type { OwnData } from "./data.ts";
 import type { Parts } from "./parts.ts";
@@ -32,10 +32,7 @@ export class Additions {
   constructor(parts: Parts, statements: AdditionStatements) {
     this.#parts = parts;
     this.#statements = statements;
-    this.#insertRows = parts.connection.insert(
-      "INSERT INTO obj (partition, oid, tid, data_id, value_tid) VALUES",
-      5,
-    );
+    this.#insertRows = parts.connection.insert("obj", OBJECT_COLUMNS);
   }
 
   #partition(id: Oid | Tid): number {

@@ -11,6 +11,9 @@ import { decodeText } from "../../../wire/text.ts";
 /** Bytes of one id in a list of ids. */
 const ID_BYTES = 8;
 
+/** The columns of `obj`, and of `tobj`, in the order in which rows are inserted. */
+export const OBJECT_COLUMNS = ["partition", "oid", "tid", "data_id", "value_tid"] as const;
+
 function damaged(expected: string, found: SqlValue | undefined): never {
   const kind = found instanceof Uint8Array ? `${found.length} bytes` : String(found);
   throw new DatabaseError(`the database is damaged: expected ${expected}, found ${kind}`);

@@ -67,8 +67,8 @@ export interface SqlConnection extends Commits {
   lookup(sql: string): ReadStatement;
   /** Prepares a statement that writes. */
   write(sql: string): WriteStatement;
-  /** Prepares a statement that inserts rows of so many columns; its text ends with `VALUES`. */
-  insert(sql: string, columns: number): InsertStatement;
+  /** Prepares a statement that inserts rows into a table, with values for these columns. */
+  insert(table: string, columns: readonly string[]): InsertStatement;
   /** Executes a statement that writes and has no parameters. */
   execute(sql: string): void;
   /** Starts an operation that consists of one statement, or of writes, when its turn has come. */

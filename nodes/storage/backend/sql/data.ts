@@ -60,7 +60,7 @@ export class SqlData implements DataTable {
   private constructor(parts: DataParts) {
     const { connection } = parts;
     this.#parts = parts;
-    this.#insert = connection.insert("INSERT INTO data VALUES", 4);
+    this.#insert = connection.insert("data", ["id", "hash", "compression", "value"]);
     this.#delete = connection.write(parts.dialect.pruneData);
     this.#restore = connection.write("UPDATE data SET value = ? WHERE id = ?");
     this.#greatestId = connection.read(

@@ -13,7 +13,7 @@ import type {
   Unlock,
   Unlocking,
 } from "../backend.ts";
-import { dataIds, integerOf, packOids, tidOf, tidOrNullOf } from "./columns.ts";
+import { dataIds, integerOf, OBJECT_COLUMNS, packOids, tidOf, tidOrNullOf } from "./columns.ts";
 import { type Eventual, eventually, got, type Steps, then, unawaited } from "../eventual.ts";
 import type {
   InsertStatement,
@@ -55,10 +55,7 @@ export class SqlPending implements PendingTable {
     this.#settings = settings;
     this.#data = data;
     this.#parts = new PartStatements(connection);
-    this.#insertObjects = connection.insert(
-      "INSERT INTO tobj (partition, oid, tid, data_id, value_tid) VALUES",
-      5,
-    );
+    this.#insertObjects = connection.insert("tobj", OBJECT_COLUMNS);
     const columns = "partition, tid, packed, oids, user, description, ext, ttid";
     this.#insertTransaction = connection.write(
       `INSERT INTO ttrans (${columns}) VALUES (?, NULL, 0, ?, ?, ?, ?, ?)`,

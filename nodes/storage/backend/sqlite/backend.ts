@@ -24,7 +24,12 @@ export async function openSqlite(
   });
   const connection = new Connection({ host, database, failed: options.failed });
   const devpath = [host.hostname, device];
-  return await makeBackend({ host, connection, dialect, bigValues: null, devpath }, options);
+  const parts = { host, connection, dialect, bigValues: null, devpath };
+  const backend = await makeBackend(parts, options);
+  // What pages were like before a statement that moves rows is kept in memory: it would go to a
+  // new file, for each transaction of some 20 objects. Only migrations sort more than a few rows.
+  database.exec("PRAGMA temp_store = MEMORY");
+  return backend;
 }
 
 /** What an embedded database answers. */
