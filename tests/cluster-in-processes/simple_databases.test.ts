@@ -1,6 +1,9 @@
 /** The databases of `neo simple`: they are made where they are missing, and erased when told. */
 
 import assert from "node:assert/strict";
+import { createNodeHost } from "../../nodes/host/node.ts";
+import { takeLock } from "../../nodes/storage/backend/mysql/server.ts";
+import { makeDatabase } from "../../tools/cluster/throwaway_databases.ts";
 import { ROOT } from "../support/cluster.ts";
 import { Mariadb, NO_MARIADB } from "../support/mariadb.ts";
 import { Child, run } from "../support/process.ts";
@@ -47,6 +50,27 @@ async function takesOver(...words: string[]): Promise<void> {
   await operates("third", "--clear_databases", ...words);
 }
 
+/** What a storage uses, or no storage made, is not erased. */
+async function sparesOthers(server: Mariadb): Promise<void> {
+  const host = createNodeHost({ log: { log() {} } });
+  const erase = (database: string) =>
+    makeDatabase(host, { user: "root", password: null, database, socket: server.socket }, {
+      erase: true,
+    });
+  await server.query("CREATE DATABASE shop");
+  await server.query("CREATE TABLE shop.invoices (number INT)");
+  await assert.rejects(erase("shop"), /expected a storage's tables, found others \(invoices\)/);
+  await assert.rejects(erase("mysql"), /expected a storage's tables, found others/);
+  const storage = await host.connectDatabase({
+    ...{ user: "root", password: null, database: "simple", socket: server.socket },
+  });
+  await takeLock(storage, "simple");
+  await assert.rejects(erase("simple"), /database is locked/);
+  await storage.close();
+  assert.equal((await server.query("SHOW TABLES", "shop")).length, 1);
+  assert.notEqual((await server.query("SHOW TABLES", "simple")).length, 0);
+}
+
 Deno.test("neo simple erases files when it is told so", async () => {
   const directory = await Deno.makeTempDir({ prefix: "neo-simple-" });
   try {
@@ -68,6 +92,7 @@ else {
       await takesOver(...place, "--db_user", "root", `simple${server.socket}`);
       // A user may stand before the database, as for a storage.
       await operates("fourth", "--clear_databases", ...place, `root@simple${server.socket}`);
+      await sparesOthers(server);
       await server.query("CREATE USER test@localhost");
       const denied = await refused("fourth", ...place, `nothing${server.socket}`);
       assert.match(denied, /^error: the database nothing can't be made: .*Access denied/);

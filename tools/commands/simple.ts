@@ -197,11 +197,11 @@ class SimpleCluster {
     }
     const adapter = this.#values.requiredText("adapter");
     const databases = this.#databases.map((name) => this.#database(name));
-    for (const database of databases) {
-      if (adapter === "SQLite") {
-        if (erase) eraseFile(database);
-      } else {
-        const address = parseMysqlAddress(database);
+    if (adapter === "SQLite") {
+      if (erase) databases.forEach(eraseFile);
+    } else {
+      // A mistake in the last one shall not be found when the first one is erased.
+      for (const address of databases.map(parseMysqlAddress)) {
         const socket = address.socket === null ? null : expandHome(address.socket);
         await makeDatabase(createNodeHost({ log: this.#log }), { ...address, socket }, { erase });
       }

@@ -77,7 +77,7 @@ export class Server {
     const closing = new AbortController();
     const session = await connect(host, options, closing.signal);
     try {
-      await lock(session, options.address.database);
+      await takeLock(session, options.address.database);
       const [rows = []] = await session.query([
         "SELECT @@GLOBAL.max_allowed_packet AS packet, @@datadir AS directory",
       ]);
@@ -124,7 +124,7 @@ export class Server {
     this.#host.log.log("WARNING", "storage", "lost the database server: connecting again");
     const session = await this.connect();
     try {
-      await lock(session, this.database);
+      await takeLock(session, this.database);
       await check(session);
     } catch (error) {
       session.destroy();
@@ -185,7 +185,11 @@ function lockName(database: string): string {
   return `${database}.neostorage`;
 }
 
-async function lock(session: SqlSession, database: string): Promise<void> {
+/**
+ * Takes the lock on a database, which lasts as long as the session. Rejects with a DatabaseError
+ * where another node has it.
+ */
+export async function takeLock(session: SqlSession, database: string): Promise<void> {
   const [rows = []] = await session.query([LOCK.fill([lockName(database), LOCK_WAIT_S])]);
   if (rows[0]?.locked !== 1n) throw new DatabaseError("database is locked");
 }
