@@ -79,11 +79,12 @@ export function fedEnough(
   const readable = cells.filter(({ state }) => isReadable(state));
   const feeding = readable.filter(({ state }) => state === "FEEDING").map(({ nid }) => nid);
   const staying = readable.map(({ nid }) => nid).filter((nid) => !feeding.includes(nid));
-  if (staying.length === 0) return [];
-  const sorted = [...feeding.filter(onlyFeeds), ...feeding.filter((nid) => !onlyFeeds(nid))];
   const isReplicated = readable.length === cells.length;
-  return sorted
-    .slice(0, isReplicated ? feeding.length : Math.max(0, readable.length - (replicas + 1)))
+  const spare = isReplicated ? feeding.length : readable.length - (replicas + 1);
+  if (staying.length === 0 || spare <= 0) return [];
+  const first = feeding.filter(onlyFeeds);
+  return [...first, ...feeding.filter((nid) => !first.includes(nid))]
+    .slice(0, spare)
     .filter((nid) => !isNeeded({ offset, nid }, staying))
     .map((nid) => ({ offset, nid, state: "DISCARDED" }));
 }
