@@ -5,7 +5,8 @@
  */
 
 import type { AnswerFinalTID, AnswerTransactionFinished } from "../../gen/packets.ts";
-import { type Nid, type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
+import { nidText } from "../cluster/node_ids.ts";
+import { hexId, type Nid, type Oid, type Tid, ZERO_TID } from "../codec/ids.ts";
 import { LaterAnswer } from "../codec/packet.ts";
 import type { KnownNode } from "./nodes.ts";
 
@@ -52,6 +53,13 @@ export class Transaction {
     readonly imported: boolean,
   ) {
     this.client = client;
+  }
+
+  /** What it is and what it waits for, in a line for people. */
+  describe(): string {
+    const { ttid, client, prepared } = this;
+    const stage = prepared === null ? "began" : `commits, ${waitText(prepared)}`;
+    return `transaction ${hexId(ttid)} of ${nidText(client?.nid ?? null)} ${stage}`;
   }
 
   /** Storages that replicate and wait for the end of this transaction. */
@@ -102,4 +110,15 @@ export class Transaction {
     const { prepared } = this;
     return prepared !== null && prepared.waiting.size === 0 && prepared.saving.size === 0;
   }
+}
+
+function waitText({ waiting, saving }: Preparation): string {
+  if (waiting.size > 0) return `not locked yet by: ${nidsText(waiting)}`;
+  if (saving.size === 0) return "after those before it";
+  const storages = [...saving].map(({ storage }) => storage);
+  return `the loss of a storage not saved yet by: ${nidsText(storages)}`;
+}
+
+function nidsText(storages: Iterable<KnownNode>): string {
+  return [...new Set(storages)].map(({ nid }) => nidText(nid)).join(" ");
 }

@@ -14,7 +14,6 @@ import {
   NotifyUnlockInformation,
 } from "../../gen/packets.ts";
 import type { AnswerFinalTID, AskFinishTransaction } from "../../gen/packets.ts";
-import { nidText } from "../cluster/node_ids.ts";
 import { hexId, MAX_TID, type Nid, type Tid } from "../codec/ids.ts";
 import { LaterAnswer, type Reply } from "../codec/packet.ts";
 import { tidFromTime } from "../cluster/tid_time.ts";
@@ -59,11 +58,7 @@ export class Transactions {
 
   /** The transactions that have not ended, in lines for people. */
   describe(): string[] {
-    const lines = [...this.#pending.values()].map(({ ttid, client, prepared }) => {
-      const waiting = [...prepared?.waiting ?? []].map(({ nid }) => nidText(nid)).join(" ");
-      const stage = prepared === null ? "began" : `commits, not locked yet by: ${waiting}`;
-      return `transaction ${hexId(ttid)} of ${nidText(client?.nid ?? null)} ${stage}`;
-    });
+    const lines = [...this.#pending.values()].map((transaction) => transaction.describe());
     return [`transactions: ${lines.length}`, ...lines];
   }
 

@@ -173,10 +173,39 @@ Deno.test("a commit goes on without a storage once the others have saved that it
   // The storage has locked it, but if it died now, it would not know that it is the only one.
   await client.ask(p.AskNewOIDs, { count: 1 });
   assert.equal((await client.ask(p.AskLastTransaction, {})).tid, before);
+  const lines = cluster.master.describe();
+  assert.ok(lines.some((line) => / of C1 commits, the loss .* not saved yet by: S1$/.test(line)));
   saved.answer({ tid: null });
   const { tid } = await finished;
   assert.deepEqual(await first.take(p.NotifyUnlockInformation), { ttid });
   assert.equal((await client.ask(p.AskLastTransaction, {})).tid, tid);
+});
+
+Deno.test("a commit waits until each loss is saved, but not by a storage that is lost", async () => {
+  await using running = await runningCluster(3, { replicas: 2 });
+  const { cluster, storages: [first, second, third] } = running;
+  assert.ok(first && second && third);
+  const client = await cluster.client();
+  const ttid = await begin(client);
+  for (const storage of [first, second, third]) await storage.drain();
+  const before = (await client.ask(p.AskLastTransaction, {})).tid;
+  const finished = finish(client, ttid);
+  (await first.takeRequest(p.AskLockInformation)).answer({ ttid });
+  for (const storage of [second, third]) await storage.take(p.AskLockInformation);
+  const answers: ((packet: p.AnswerFinalTID) => void)[] = [];
+  for (const lost of [second, third]) {
+    lost.close();
+    await first.take(p.NotifyNodeInformation);
+    await first.take(p.NotifyPartitionChanges);
+    answers.push((await first.takeRequest(p.AskFinalTID)).answer);
+  }
+  const [saved, savedLater] = answers;
+  assert.ok(saved && savedLater);
+  saved({ tid: null });
+  await first.ask(p.Ping, {});
+  assert.equal((await client.ask(p.AskLastTransaction, {})).tid, before);
+  savedLater({ tid: null });
+  assert.equal((await finished).ttid, ttid);
 });
 
 Deno.test("when the last readable copies are lost, nothing is committed any more", async () => {
