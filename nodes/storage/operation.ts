@@ -64,6 +64,7 @@ export class Operation implements MasterToStorageOperation {
       backend,
       assignment,
       task: () => this.#background.urgentTask(),
+      fatal: (error) => session.options.fatal(error),
       news: {
         deadlock: (ttid, lockingTid) => master.notify(NotifyDeadlock, { ttid, lockingTid }),
         replicationDone: (offset, tid) => master.notify(NotifyReplicationDone, { offset, tid }),

@@ -6,10 +6,11 @@
 import assert from "node:assert/strict";
 import { AskLockInformation, NotifyUnlockInformation } from "../../gen/packets.ts";
 import { type Tid, ZERO_TID } from "../../nodes/codec/ids.ts";
+import { DatabaseError } from "../../nodes/errors.ts";
 import type { Turns } from "../../nodes/storage/background.ts";
 import { Reads } from "../../nodes/storage/clients/reads.ts";
 import { metadata, unlocked } from "./big_transactions.ts";
-import { answer, Ledger } from "./ledger.ts";
+import { answer, Ledger, type LedgerOptions } from "./ledger.ts";
 import { C1, C2, o, Stage, t } from "./support.ts";
 
 const PARTITIONS = 3;
@@ -29,8 +30,11 @@ class Parts implements Turns {
   }
 }
 
-async function open(parts: Parts): Promise<Ledger> {
-  return await Ledger.open({ partitions: PARTITIONS, later: false, task: () => parts });
+async function open(parts: Parts, options: Pick<LedgerOptions, "fatal"> = {}): Promise<Ledger> {
+  return await Ledger.open({
+    ...options,
+    ...{ partitions: PARTITIONS, later: false, task: () => parts },
+  });
 }
 
 /** Stores objects. */
@@ -171,6 +175,34 @@ Deno.test("a lock waits for the vote, and objects can be stored again at once", 
   await unlocked(ledger, t(100));
   assert.equal(await again, null);
   assert.throws(() => transactions.unlock(t(100)), /unknown ttid/);
+});
+
+Deno.test("a vote that fails in the middle can't be locked", async () => {
+  await using ledger = await open(new Parts());
+  const { transactions, context: { backend: { pending } } } = ledger;
+  const write = pending.vote.bind(pending);
+  let parts = 0;
+  pending.vote = (vote) => {
+    if (++parts === 2) throw new DatabaseError("can't be read");
+    write(vote);
+  };
+  await assert.rejects(vote(ledger, t(100)), /can't be read/);
+  await assert.rejects(
+    Promise.resolve(transactions.lock({ ttid: t(100), tid: t(101) })),
+    /can't be read/,
+  );
+});
+
+Deno.test("an unlock that fails in the middle ends the node, which could commit no more", async () => {
+  const { promise: ended, resolve: fatal } = Promise.withResolvers<unknown>();
+  await using ledger = await open(new Parts(), { fatal });
+  const { transactions, context: { backend: { pending } } } = ledger;
+  await vote(ledger, t(100));
+  await transactions.lock({ ttid: t(100), tid: t(101) });
+  const error = new DatabaseError("can't be read");
+  pending.unlockInParts = () => ({ some: () => Promise.reject(error), finish: () => {} });
+  transactions.unlock(t(100));
+  assert.equal(await ended, error);
 });
 
 Deno.test("a cell that is discarded meanwhile gets nothing any more", async () => {

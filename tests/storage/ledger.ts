@@ -32,6 +32,8 @@ export interface LedgerOptions {
   readonly later: boolean;
   /** Begins work in slices: as in a node, where absent. */
   task?(): Turns;
+  /** Told of what would end a node; where absent, it fails the test. */
+  fatal?(error: unknown): void;
 }
 
 export class Ledger implements AsyncDisposable {
@@ -84,6 +86,9 @@ export class Ledger implements AsyncDisposable {
       backend,
       assignment,
       task: options.task ?? (() => background.task()),
+      fatal: options.fatal ?? ((error) => {
+        throw error;
+      }),
       news: {
         deadlock: (ttid, lockingTid) => this.news.push({ is: "deadlock", ttid, lockingTid }),
         replicationDone: (offset, tid) => this.news.push({ is: "replicated", offset, tid }),

@@ -33,6 +33,8 @@ export interface FinishingOptions {
   task(): Turns;
   /** A transaction is committed, and can be read. */
   unlocked(transaction: Transaction): void;
+  /** Told of an error in what nobody waits for: the node must stop. */
+  fatal(error: unknown): void;
 }
 
 export class Finishing {
@@ -71,10 +73,11 @@ export class Finishing {
 
   #voteInParts(transaction: Transaction, metadata: TransactionMetadata | null): Promise<void> {
     const written = this.#writeParts(transaction, metadata);
-    const over = () => {
+    // One that fails is never over: what is only written in part can't be locked.
+    transaction.voting = written.then(() => {
       transaction.voting = null;
-    };
-    transaction.voting = written.then(over, over);
+    });
+    unawaited(transaction.voting);
     return written.then(() => this.#options.backend.commit());
   }
 
@@ -120,7 +123,11 @@ export class Finishing {
       throw new Refusal("PROTOCOL_ERROR", `TXN ${hexId(ttid)} is not locked, or no more`);
     }
     const unlock = { ttid, tid, hasMetadata, hasObjects: stores.size > 0 };
-    if (transaction.isBig) return unawaited(this.#unlockInParts(transaction, unlock));
+    if (transaction.isBig) {
+      // Half done, it keeps all commits back for ever.
+      this.#unlockInParts(transaction, unlock).catch((error) => this.#options.fatal(error));
+      return;
+    }
     this.#options.backend.pending.unlock(unlock);
     this.#unlocked(transaction);
   }

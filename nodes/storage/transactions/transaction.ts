@@ -16,7 +16,7 @@ export class Transaction {
   /** The final tid; null until it is locked. From then on it can't be aborted. */
   tid: Tid | null = null;
   voted = false;
-  /** What its vote is still writing; null before and after that. */
+  /** What its vote is still writing; null before that, and after it unless it has failed. */
   voting: Promise<void> | null = null;
   /** Whether it is on its way from locked to committed, in parts. */
   unlocking: Unlocking | null = null;

@@ -42,6 +42,8 @@ export interface TransactionsOptions {
   readonly news: TransactionNews;
   /** Begins work in slices. */
   task(): Turns;
+  /** Told of an error in what nobody waits for: the node must stop. */
+  fatal(error: unknown): void;
 }
 
 /** What requests about transactions work on. */
@@ -73,6 +75,7 @@ export class Transactions {
       ...{ backend, assignment, readLocks: this.readLocks },
       task: () => options.task(),
       unlocked: (transaction) => this.#unlocked(transaction),
+      fatal: (error) => options.fatal(error),
     });
     this.locks = new WriteLocks({
       log: host.log,
