@@ -10,6 +10,8 @@ import {
   AskTransactionInformation,
 } from "../../gen/packets.ts";
 import { MAX_TID, type Tid, ZERO_TID } from "../../nodes/codec/ids.ts";
+import { Reads } from "../../nodes/storage/clients/reads.ts";
+import { Ledger } from "./ledger.ts";
 import { type Client, o, S2, Stage, t } from "./support.ts";
 
 const ALL = 0xffff_ffff;
@@ -128,6 +130,22 @@ Deno.test("the final tid of a transaction is known once it is committed", async 
   await stage.finish(t(100), t(110));
   assert.equal(await finalTid(100), t(110));
   assert.equal(await finalTid(99), null);
+});
+
+Deno.test("a final tid that comes while one is asked for is not told before it is on disk", async () => {
+  await using ledger = await Ledger.open({ partitions: 1, later: false });
+  const { transactions, context } = ledger;
+  await ledger.store(t(100), { oid: o(1), data: "one" });
+  await transactions.voteKnown(t(100));
+  const committed = Promise.withResolvers<void>();
+  const commit = context.backend.commit.bind(context.backend);
+  context.backend.commit = () => committed.promise;
+  const asked = new Reads(context).finalTid(t(100));
+  context.backend.commit = commit;
+  const locked = transactions.lock({ ttid: t(100), tid: t(110) });
+  committed.resolve();
+  assert.equal(await asked, null);
+  await locked;
 });
 
 Deno.test("what is not readable here is refused, and the connection stays", async () => {

@@ -158,8 +158,12 @@ export class Reads {
   finalTid(ttid: Tid): Eventual<Tid | null> {
     const { assignment, backend, transactions } = this.#context;
     const pending = transactions.get(ttid);
-    // A master that asks relies on what it told before to be on the disk.
-    if (pending !== undefined) return backend.commit().then(() => pending.tid);
+    if (pending !== undefined) {
+      // A master that asks relies on what it told before to be on the disk. What it tells meanwhile
+      // may get there later.
+      const { tid } = pending;
+      return backend.commit().then(() => tid);
+    }
     assignment.requireReadable(assignment.partition(ttid));
     return backend.transactions.finalTid(ttid);
   }
