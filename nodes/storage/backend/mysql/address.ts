@@ -7,8 +7,8 @@ import type { SqlServerAddress } from "../../../host/host.ts";
 const FORM = /^(?:([^:]+)(?::(.*))?@)?([^~./]+)([~./].*)?$/s;
 
 /**
- * Reads a connection string, which in errors is shown without its password. A socket's path is as it stands there, `~` included. Throws a
- * ConfigurationError.
+ * Reads a connection string, which in errors is shown without its password. A socket's path is as
+ * it stands there, `~` included. Throws a ConfigurationError.
  */
 export function parseMysqlAddress(text: string): SqlServerAddress {
   const [, user = null, password = null, database, socket = null] = FORM.exec(text) ?? [];

@@ -56,12 +56,12 @@ export function dataIdOf({ data_id: id }: SqlRow): bigint | null {
   return id === null ? null : integerOf(id);
 }
 
-/** A list of oids as it is stored. */
 /** The ids in the column `data_id`, without the nulls. */
 export function dataIds(rows: readonly SqlRow[]): bigint[] {
   return rows.filter(({ data_id }) => data_id !== null).map(({ data_id }) => integerOf(data_id));
 }
 
+/** A list of oids as it is stored. */
 export function packOids(oids: readonly Oid[]): Uint8Array {
   const bytes = new Uint8Array(oids.length * ID_BYTES);
   const view = new DataView(bytes.buffer);
