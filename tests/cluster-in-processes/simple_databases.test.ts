@@ -1,7 +1,10 @@
 /** The databases of `neo simple`: they are made where they are missing, and erased when told. */
 
 import assert from "node:assert/strict";
+import { oid, tid } from "../../nodes/codec/ids.ts";
+import { FileStorageWriter } from "../../nodes/filestorage/writer.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
+import { fileSystem } from "../../nodes/host/random_file.ts";
 import { takeLock } from "../../nodes/storage/backend/mysql/server.ts";
 import { makeDatabase } from "../../tools/cluster/throwaway_databases.ts";
 import { ROOT } from "../support/cluster.ts";
@@ -81,6 +84,32 @@ Deno.test("neo simple erases files when it is told so", async () => {
   }
 });
 
+Deno.test("neo simple erases what an import has made when it is told so", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "neo-simple-" });
+  try {
+    const source = fileSystem.open(`${directory}/Data.fs`, "create");
+    assert(source !== null);
+    const writer = new FileStorageWriter({ file: source });
+    const nothing = new Uint8Array(0);
+    const texts = { user: nothing, description: nothing, extension: nothing };
+    writer.begin({ tid: tid(1n), packed: false, ...texts });
+    writer.store({ oid: oid(0n), data: new TextEncoder().encode("root"), dataTid: null });
+    writer.end();
+    writer.flush();
+    source.close();
+    const importer = `${directory}/importer.conf`;
+    Deno.writeTextFileSync(
+      importer,
+      `[neo]\nadapter = SQLite\ndatabase = ${directory}/a.sqlite\n` +
+        `[root]\nstorage =\n  <filestorage>\n    path ${directory}/Data.fs\n  </filestorage>\n`,
+    );
+    await takesOver("--importer", importer, "--temp_dir", directory, "any");
+    assert(Deno.statSync(`${directory}/Data.fs`).size > 0);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 const onServer = "neo simple makes and erases databases of a server";
 if (Mariadb.program === undefined) Deno.test.ignore(`${onServer}: ${NO_MARIADB}`, () => {});
 else {
@@ -92,6 +121,9 @@ else {
       await takesOver(...place, "--db_user", "root", `simple${server.socket}`);
       // A user may stand before the database, as for a storage.
       await operates("fourth", "--clear_databases", ...place, `root@simple${server.socket}`);
+      // What is wrong with one of them is found before another one is erased.
+      const both = ["--clear_databases", ...place, `root@simple${server.socket}`, "b@"];
+      assert.match(await refused("fifth", ...both), /expected a database as .*, found b@/);
       await sparesOthers(server);
       await server.query("CREATE USER test@localhost");
       const denied = await refused("fourth", ...place, `nothing${server.socket}`);

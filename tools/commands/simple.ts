@@ -8,14 +8,15 @@ import { addressText } from "../../nodes/cluster/addresses.ts";
 import { ConfigurationError, NeoError } from "../../nodes/errors.ts";
 import type { LogSink } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
-import { parseMysqlAddress } from "../../nodes/storage/backend/mysql/address.ts";
 import { Child } from "../cluster/child.ts";
 import { freePorts, randomNumbers } from "../cluster/free_ports.ts";
 import { eraseFile, makeDatabase } from "../cluster/throwaway_databases.ts";
 import { untilComplete, type Watched } from "../cluster/watch.ts";
 import { expandHome, messageOf, readFile } from "../files.ts";
+import { readImporterFile } from "../importer_file.ts";
 import { stderrLog } from "../log.ts";
 import { type CommandSpec, type OptionValues, parseCommandLine } from "../options.ts";
+import { ownDatabase } from "./storage.ts";
 
 const ADAPTERS = ["MySQL", "SQLite"] as const;
 const ADDRESS_TYPES: Readonly<Record<string, string>> = { IPv4: "127.0.0.1", IPv6: "::1" };
@@ -142,7 +143,7 @@ class SimpleCluster {
     const masters = masterPorts.map((port) => ({ host, port }));
     const cluster = this.#values.text("name") ??
       `neo_${Math.floor(random() * (MAX_NAME_NUMBER + 1))}`;
-    const storages = await this.#storages(cluster);
+    const storages = await this.#storages();
     const common = ["--cluster", cluster, "--masters", masters.map(addressText).join(" ")];
     this.#start("admin", ["admin", ...common, "--bind", addressText(admin)]);
     for (const [number, bind] of masters.entries()) {
@@ -187,26 +188,22 @@ class SimpleCluster {
   }
 
   /** Makes the databases. Resolves with the options of each storage that say where its data are. */
-  async #storages(cluster: string): Promise<string[][]> {
+  async #storages(): Promise<string[][]> {
     const importer = this.#values.text("importer");
-    const erase = this.#values.flag("clear_databases");
-    if (importer !== undefined) {
-      const database = ["--adapter", "Importer", "--database", importer];
-      if (erase) await this.#reset(cluster, database);
-      return [database];
-    }
     const adapter = this.#values.requiredText("adapter");
-    const databases = this.#databases.map((name) => this.#database(name));
-    if (adapter === "SQLite") {
-      if (erase) databases.forEach(eraseFile);
-    } else {
-      // A mistake in the last one shall not be found when the first one is erased.
-      for (const address of databases.map(parseMysqlAddress)) {
-        const socket = address.socket === null ? null : expandHome(address.socket);
-        await makeDatabase(createNodeHost({ log: this.#log }), { ...address, socket }, { erase });
-      }
+    const erase = this.#values.flag("clear_databases");
+    const names = this.#databases.map((name) => this.#database(name));
+    // A mistake in the last one shall not be found when the first one is erased.
+    const databases = importer === undefined
+      ? names.map((database) => ownDatabase({ adapter, database, engine: undefined, wait: 0 }))
+      : [ownDatabase(readImporterFile(importer).own)];
+    for (const database of databases) {
+      if (database.adapter === "MySQL") {
+        await makeDatabase(createNodeHost({ log: this.#log }), database.address, { erase });
+      } else if (erase) eraseFile(database.path);
     }
-    return databases.map((database) => ["--adapter", adapter, "--database", database]);
+    if (importer !== undefined) return [["--adapter", "Importer", "--database", importer]];
+    return names.map((name) => ["--adapter", adapter, "--database", name]);
   }
 
   #database(name: string): string {
@@ -215,13 +212,6 @@ class SimpleCluster {
     }
     if (name.includes("@")) return name;
     return `${this.#values.text("db_user")}:${this.#values.text("db_password")}@${name}`;
-  }
-
-  async #reset(cluster: string, database: readonly string[]): Promise<void> {
-    const args = ["storage", "--cluster", cluster, "--reset", ...database];
-    const child = new Child("reset", args, (line) => console.error(line));
-    if (await child.ended === 0) return;
-    throw new ConfigurationError(`a database can't be erased: ${child.lines.at(-1)}`);
   }
 
   #start(name: string, args: readonly string[]): void {

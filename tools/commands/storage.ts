@@ -94,7 +94,8 @@ function databaseAddress(values: OptionValues): DatabaseAddress {
   return { adapter, importer, database: ownDatabase(own) };
 }
 
-function ownDatabase({ adapter, database, engine, wait }: OwnDatabaseText): OwnDatabase {
+/** The database of a storage's own that texts name. Throws a ConfigurationError. */
+export function ownDatabase({ adapter, database, engine, wait }: OwnDatabaseText): OwnDatabase {
   switch (adapter) {
     case "SQLite":
       if (engine !== undefined) {
