@@ -8,7 +8,7 @@ import type { Backend } from "../../nodes/storage/backend/backend.ts";
 import { Mariadb } from "../support/mariadb.ts";
 import { useMariadb } from "./databases.ts";
 import { dataOf, open, startServer } from "./mysql_support.ts";
-import { C2, isPending, o, Stage, t } from "./support.ts";
+import { C2, isPending, o, S1, Stage, t } from "./support.ts";
 
 const testOnServer = await startServer();
 
@@ -167,6 +167,29 @@ testOnServer("a storage does not take its own writes for those of another", asyn
     }
     assert.deepEqual(failures, []);
   }
+});
+
+testOnServer("nor what is there, where NEO 1.12 stored no number of partitions", async () => {
+  await using server = await Mariadb.start();
+  const address = await server.createDatabase("InnoDB");
+  {
+    await using opened = await open(address);
+    const { backend } = opened;
+    const cells = [{ nid: S1, state: "UP_TO_DATE" as const }];
+    backend.table.replace(1, [0, 1].map((offset) => ({ offset, cells })));
+    await addObjectAt(100)(backend);
+  }
+  const { database } = address.address;
+  await server.query("DELETE FROM config WHERE name = 'partitions'", database);
+  await using opened = await open({ ...address, waitMs: -1 });
+  await opened.backend.commit();
+  await server.end("SIGTERM");
+  const reading = Promise.resolve(opened.backend.objects.exists(o(7)));
+  await server.restart();
+  assert.equal(await reading, false);
+  // The session that writes was lost as well, and looks at what is there.
+  assert.equal((await opened.backend.table.load()).length, 2);
+  assert.deepEqual(opened.failures, []);
 });
 
 testOnServer("a node that waits for its server can be stopped", async () => {

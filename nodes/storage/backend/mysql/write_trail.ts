@@ -12,7 +12,7 @@
 import { hexId, type Tid, ZERO_TID } from "../../../codec/ids.ts";
 import { DatabaseError, DatabaseLostError } from "../../../errors.ts";
 import type { SqlSession } from "../../../host/host.ts";
-import { textOf, tidOf } from "../sql/columns.ts";
+import { integerOf, textOf, tidOf } from "../sql/columns.ts";
 import type { Trail } from "../sql/connection.ts";
 import { Template } from "./template.ts";
 
@@ -31,6 +31,9 @@ const GREATEST_COMMITTED = ["trans FORCE INDEX (PRIMARY)", "obj FORCE INDEX (tid
   .map((sql) => new Template(sql));
 
 const SETTINGS = "SELECT name, value FROM config WHERE value IS NOT NULL";
+
+/** NEO 1.12 stores no number of partitions: each has cells in the table. */
+const LAST_PARTITION = new Template("SELECT MAX(partition) AS found FROM pt").fill([]);
 
 /** Executes statements. */
 type Query = SqlSession["query"];
@@ -118,8 +121,16 @@ async function readSettings(query: Query): Promise<Settings> {
   return new Map(rows.map(({ name, value }) => [textOf(name), textOf(value)]));
 }
 
+async function readPartitions(query: Query, settings: Settings): Promise<number> {
+  const stored = settings.get("partitions");
+  if (stored !== undefined) return Number(stored);
+  const [[row] = []] = await query([LAST_PARTITION]);
+  const last = row?.found ?? null;
+  return last === null ? 0 : Number(integerOf(last)) + 1;
+}
+
 async function readGreatestTid(query: Query, settings: Settings): Promise<Tid> {
-  const partitions = Number(settings.get("partitions") ?? 0);
+  const partitions = await readPartitions(query, settings);
   const statements = [...GREATEST_PENDING];
   for (let offset = 0; offset < partitions; offset++) {
     for (const template of GREATEST_COMMITTED) statements.push(template.fill([offset]));
