@@ -6,11 +6,10 @@
 import { hexId, type Oid, type Tid } from "../codec/ids.ts";
 import { FileError } from "../errors.ts";
 import type { FileSystem, LogSink, RandomFile } from "../host/host.ts";
-import { latin1 } from "../pickle/opcodes.ts";
+import { checkMagic, type Contents, look, type Pause } from "./contents.ts";
 import {
   damaged,
   MAGIC_BYTES,
-  MAGICS,
   MAX_DATA_BYTES,
   readRecordHeader,
   readTransactionHeader,
@@ -22,12 +21,14 @@ import {
   viewOf,
   WORD_BYTES,
 } from "./format.ts";
-import { OidIndex } from "./oid_index.ts";
-import { Positions } from "./positions.ts";
+import type { OidIndex } from "./oid_index.ts";
+import type { Positions } from "./positions.ts";
 import { loadSavedIndex } from "./saved_index.ts";
 import { Scanner } from "./scanner.ts";
 import { Transactions } from "./transactions.ts";
 import { Window } from "./window.ts";
+
+export type { Pause } from "./contents.ts";
 
 /** What is read at once of a single record: mostly all of it. */
 const RECORD_WINDOW_BYTES = 8 << 10;
@@ -40,9 +41,6 @@ export interface Found {
   readonly record: RecordHeader;
   readonly next: Tid | null;
 }
-
-/** Lets others work where it is time for that. */
-export type Pause = () => Promise<unknown>;
 
 export interface ReaderOptions {
   readonly files: FileSystem;
@@ -262,46 +260,4 @@ export class FileStorageReader {
   close(): void {
     this.#file.close();
   }
-}
-
-interface Contents {
-  readonly index: OidIndex;
-  readonly positions: Positions;
-  readonly end: number;
-  readonly lastTid: Tid | null;
-}
-
-function checkMagic(file: RandomFile): void {
-  const bytes = new Uint8Array(MAGIC_BYTES);
-  if (file.read(bytes, 0) === MAGIC_BYTES && MAGICS.includes(latin1(bytes))) return;
-  throw new FileError(`${file.path} is no FileStorage: it does not begin with ${MAGICS[0]}`);
-}
-
-/** Goes through what a saved index does not know. */
-async function look(
-  file: RandomFile,
-  saved: { readonly index: OidIndex; readonly position: number } | null,
-  pause: Pause,
-): Promise<Contents> {
-  const index = saved?.index ?? new OidIndex();
-  const positions = new Positions();
-  const start = saved === null ? MAGIC_BYTES : lastTransaction(file, saved.position);
-  const scanner = new Scanner({ file, position: start });
-  let lastTid: Tid | null = null;
-  for (;;) {
-    const transaction = scanner.next();
-    if (transaction === null) break;
-    if (saved === null) positions.note(transaction);
-    for (const { oid, position } of scanner.records(transaction)) index.set(oid, position);
-    lastTid = transaction.tid;
-    await pause();
-  }
-  return { index, positions, end: scanner.position, lastTid };
-}
-
-/** Where the transaction begins that ends at a position. */
-function lastTransaction(file: RandomFile, end: number): number {
-  const word = new Uint8Array(WORD_BYTES);
-  file.read(word, end - WORD_BYTES);
-  return end - WORD_BYTES - Number(viewOf(word).getBigUint64(0));
 }
