@@ -160,10 +160,13 @@ function startOfTail(storage: RandomFile, position: number): number | null {
 function knowsAll({ index, position }: SavedIndex, storage: RandomFile, start: number): boolean {
   const scanner = new Scanner({ file: storage, position: start, end: position });
   const newest = new OidIndex();
+  let end = start;
   for (let next = scanner.next(); next !== null; next = scanner.next()) {
     for (const { oid, position } of scanner.records(next)) newest.set(oid, position);
+    end = next.end + WORD_BYTES;
   }
-  if (scanner.position !== position) return false;
+  // Where the last one was undone in place, which one is the last has to be looked for.
+  if (end !== position) return false;
   for (const [id, at] of newest.entries()) if (index.get(id) !== at) return false;
   return true;
 }

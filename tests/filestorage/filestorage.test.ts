@@ -334,6 +334,20 @@ Deno.test("what an index has wrong far from its end is mended where somebody com
   reader.close();
 });
 
+Deno.test("an index that ends with what was undone in place does not hide what comes before", async () => {
+  using storage = new Storage();
+  storage.commit(5, [9, "nine"]);
+  const last = storage.writer.size;
+  storage.commit(10, [0, "root"]);
+  storage.patch(last + 16, "u".charCodeAt(0));
+  const nine = MAGIC_BYTES + TRANSACTION_HEADER_BYTES + "me".length + "transaction 5".length;
+  Deno.writeFileSync(`${storage.path}.index`, savedIndex(storage.writer.size, [[9, nine]]));
+  const reader = await storage.open();
+  assert.equal(reader.lastTid, t(5));
+  assert.deepEqual(await newest(reader, 9, 100), [5n, null]);
+  reader.close();
+});
+
 Deno.test("a long row of revisions is gone through with pauses", async () => {
   using storage = new Storage();
   const count = 1000;
