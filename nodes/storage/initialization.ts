@@ -17,13 +17,11 @@ import type {
   NotifyNodeInformation,
   NotifyPartitionChanges,
   NotifyRepair,
-  Row,
   SendPartitionTable,
   StartOperation,
   Truncate,
   ValidateTransaction,
 } from "../../gen/packets.ts";
-import { isReadable } from "../cluster/partition_table.ts";
 import { hexId, ZERO_TID } from "../codec/ids.ts";
 import type { Reply } from "../codec/packet.ts";
 import { Refusal } from "../wire/refusal.ts";
@@ -66,7 +64,6 @@ export class Initialization implements MasterToStorageInitialization {
       for (const { nid } of cells) this.#session.requireStorage(nid);
     }
     const isOther = this.#session.keeping.compare(ptid, rows);
-    this.#lowerBackupTid(rows);
     assignment.load(ptid, rows);
     const { table } = this.#backend;
     table.replace(ptid, rows);
@@ -75,27 +72,6 @@ export class Initialization implements MasterToStorageInitialization {
     }
     if (dropPartitions && !this.#session.keeping.isOn) this.#dropUnassigned([...offsets]);
     void this.#backend.commit();
-  }
-
-  /**
-   * Cells that became readable while nobody could tell this node are as far as they were
-   * replicated, which may be less than its other cells have.
-   */
-  #lowerBackupTid(rows: readonly Row[]): void {
-    const { assignment } = this.#session;
-    const { settings, table } = this.#backend;
-    const { backupTid } = settings;
-    if (backupTid === null) return;
-    const isNew = ({ offset, cells }: Row) =>
-      !assignment.isReadable(offset) &&
-      cells.some(({ nid, state }) => nid === assignment.nid && isReadable(state));
-    const offsets = rows.filter(isNew).map(({ offset }) => offset);
-    if (offsets.length === 0) return;
-    const before = assignment.readable().length > 0 ? [backupTid] : [];
-    unawaited(then(table.progress(), (progress) => {
-      const tids = [...before, ...offsets.map((offset) => progress.get(offset) ?? ZERO_TID)];
-      settings.backupTid = tids.reduce((a, b) => a < b ? a : b);
-    }));
   }
 
   /** Deletes the rows of cells that were discarded, while this node was there to hear of it. */

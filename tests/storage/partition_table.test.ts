@@ -1,7 +1,7 @@
 /** The partition table on disk, and what happens to the rows of cells that are gone. */
 
 import assert from "node:assert/strict";
-import { AskPartitionTable, AskRecovery, StopOperation } from "../../gen/packets.ts";
+import { AskPartitionTable, AskRecovery, StopOperation, Truncate } from "../../gen/packets.ts";
 import { C1, C2, isPending, o, S1, S2, Stage, t } from "./support.ts";
 
 const CELLS = "SELECT partition, nid, tid FROM pt ORDER BY partition, nid";
@@ -48,6 +48,25 @@ Deno.test("a change is on disk when later orders are answered", async () => {
     await stage.onDisk("SELECT value FROM config WHERE name = 'ptid'"),
     [{ value: "2" }],
   );
+});
+
+Deno.test("a backup that ends together with a new table has ended, whatever cells it brings", async () => {
+  await using stage = await Stage.identified({ partitions: 2 });
+  const [readable, other] = stage.rows("UP_TO_DATE");
+  const [, outdated] = stage.rows("OUT_OF_DATE");
+  assert.ok(readable && other && outdated);
+  stage.sendTable([readable, outdated]);
+  await stage.verify();
+  await stage.operate({ backup: true });
+  stage.master.notify(StopOperation, {});
+  assert.equal((await stage.master.ask(AskRecovery, {})).backupTid, t(0));
+  stage.ptid += 1;
+  stage.sendTable([readable, other]);
+  stage.master.notify(Truncate, { tid: t(5) });
+  await stage.settled();
+  const { backupTid, truncateTid } = await stage.master.ask(AskRecovery, {});
+  assert.deepEqual([backupTid, truncateTid], [null, t(5)]);
+  assert.deepEqual(await stage.onDisk("SELECT name FROM config WHERE name = 'backup_tid'"), []);
 });
 
 Deno.test("an own cell that becomes outdated remembers how far it is complete", async () => {

@@ -81,7 +81,10 @@ export interface Settings {
 export interface StoredTable {
   /** All rows, those without a cell included. */
   load(): Eventual<Row[]>;
-  /** Replaces everything. */
+  /**
+   * Replaces everything, and lowers `settings.backupTid` to what own cells have that have become
+   * readable by that.
+   */
   replace(ptid: number, rows: readonly Row[]): void;
   change(ptid: number, changes: readonly CellChange[]): void;
   /** Up to where each of this node's OUT_OF_DATE cells is complete. */

@@ -5,6 +5,7 @@
 
 import { CELL_STATES, type CellChange, type CellState, type Row } from "../../../../gen/packets.ts";
 import { type Nid, nid, type Tid, tid, ZERO_TID } from "../../../codec/ids.ts";
+import { isReadable } from "../../../cluster/partition_table.ts";
 import { DatabaseError } from "../../../errors.ts";
 import type { SqlRow } from "../../../host/host.ts";
 import type { StoredTable } from "../backend.ts";
@@ -75,11 +76,33 @@ export class SqlPartitionTable implements StoredTable {
 
   *#replace(ptid: number, rows: readonly Row[]): Steps<void> {
     const own = yield* got(this.#ownCells());
+    this.#lowerBackupTid(rows, own);
     this.#clear.run();
     this.#settings.writePtid(ptid);
     for (const { offset, cells } of rows) {
       for (const { nid, state } of cells) yield* this.#store({ offset, nid, state }, own);
     }
+  }
+
+  /**
+   * Cells that became readable while nobody could tell this node are as far as they were
+   * replicated, which may be less than its other cells have.
+   */
+  #lowerBackupTid(rows: readonly Row[], own: ReadonlyMap<number, bigint>): void {
+    const { backupTid, nid } = this.#settings;
+    if (backupTid === null) return;
+    const wasReadable = (value: bigint | undefined) =>
+      value !== undefined && isReadable(stateOf(value));
+    const tids = [...own.values()].some(wasReadable) ? [backupTid] : [];
+    let hasNew = false;
+    for (const { offset, cells } of rows) {
+      const value = own.get(offset);
+      if (wasReadable(value)) continue;
+      if (!cells.some((cell) => cell.nid === nid && isReadable(cell.state))) continue;
+      hasNew = true;
+      tids.push(value !== undefined && value >= 0n ? tid(value) : ZERO_TID);
+    }
+    if (hasNew) this.#settings.writeBackupTid(tids.reduce((a, b) => a < b ? a : b));
   }
 
   change(ptid: number, changes: readonly CellChange[]): void {

@@ -124,6 +124,11 @@ export class SqlSettings implements Settings {
     this.#store("backup_tid", value === null ? null : hexTid(value));
   }
 
+  /** For who is in the middle of an operation on the database. */
+  writeBackupTid(value: Tid): void {
+    this.#write("backup_tid", hexTid(value));
+  }
+
   get truncateTid(): Tid | null {
     return this.#tid("truncate_tid", HEX, "0x");
   }
