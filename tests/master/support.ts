@@ -224,6 +224,9 @@ export class TestCluster {
       upstream: null,
       ...options,
     });
+    // Of two masters the one that began first wins: the next one begins later.
+    const began = host.now();
+    while (host.now() === began) await new Promise((resolve) => setTimeout(resolve, 1));
     return new TestCluster(host, master, log);
   }
 
