@@ -4,7 +4,7 @@
  */
 
 import type { Unlock, Unlocking } from "../backend.ts";
-import { type Eventual, then } from "../eventual.ts";
+import { type Eventual, eventually, got, type Steps, then } from "../eventual.ts";
 import { integerOf } from "./columns.ts";
 import type { CommitHold } from "./commit_hold.ts";
 import type { ReadStatement, SqlConnection, WriteStatement } from "./connection.ts";
@@ -14,20 +14,40 @@ const PART_OBJECTS = 128;
 
 /** What moves a part: statements that are prepared once. */
 export class PartStatements {
-  /** The first object of the next part. */
-  readonly next: ReadStatement;
-  readonly move: WriteStatement;
-  readonly remove: WriteStatement;
+  /** The first object after the next part. */
+  readonly #next: ReadStatement;
+  readonly #move: WriteStatement;
+  readonly #remove: WriteStatement;
 
   constructor(connection: SqlConnection) {
-    this.next = connection.read(
+    this.#next = connection.read(
       "SELECT oid FROM tobj WHERE tid = ? ORDER BY oid LIMIT 1 OFFSET ?",
     );
-    this.move = connection.write(
+    this.#move = connection.write(
       "REPLACE INTO obj (partition, oid, tid, data_id, value_tid) " +
         "SELECT partition, oid, ?, data_id, value_tid FROM tobj WHERE tid = ? AND oid < ?",
     );
-    this.remove = connection.write("DELETE FROM tobj WHERE tid = ? AND oid < ?");
+    this.#remove = connection.write("DELETE FROM tobj WHERE tid = ? AND oid < ?");
+  }
+
+  /** Moves some objects unless there are few. Returns whether it did. */
+  some({ ttid, tid }: Unlock): Eventual<boolean> {
+    return then(this.#next.get(ttid, PART_OBJECTS), (row) => {
+      if (row === undefined) return false;
+      const end = integerOf(row.oid);
+      this.#move.run(tid, ttid, end);
+      this.#remove.run(ttid, end);
+      return true;
+    });
+  }
+
+  /** Moves all objects but a few, at once. */
+  moveMost(unlock: Unlock): Eventual<void> {
+    return eventually(this.#moveMost(unlock));
+  }
+
+  *#moveMost(unlock: Unlock): Steps<void> {
+    while (yield* got(this.some(unlock)));
   }
 }
 
@@ -65,16 +85,10 @@ export class MovedInParts implements Unlocking {
   }
 
   #part(): Eventual<boolean> {
-    const { unlock: { ttid, tid }, statements } = this.#options;
-    return then(statements.next.get(ttid, PART_OBJECTS), (row) => {
-      if (row === undefined) {
-        this.finish();
-        return false;
-      }
-      const end = integerOf(row.oid);
-      statements.move.run(tid, ttid, end);
-      statements.remove.run(ttid, end);
-      return true;
+    const { unlock, statements } = this.#options;
+    return then(statements.some(unlock), (isMoved) => {
+      if (!isMoved) this.finish();
+      return isMoved;
     });
   }
 

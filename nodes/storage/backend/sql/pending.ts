@@ -148,7 +148,7 @@ export class SqlPending implements PendingTable {
     if (hold === null) return this.#unlockAtOnce(unlock);
     this.#connection.changing(null);
     this.#unfinished.delete(unlock.ttid);
-    const moveRest = () => this.#connection.inOrder(() => this.#move(unlock));
+    const moveRest = () => unawaited(this.#connection.inOrder(() => this.#moveAll(unlock)));
     return new MovedInParts({ unlock, statements: this.#parts, hold, moveRest });
   }
 
@@ -165,6 +165,12 @@ export class SqlPending implements PendingTable {
       },
       finish,
     };
+  }
+
+  /** The same, however many objects there are: SQLite keeps in memory what a statement changes. */
+  #moveAll(unlock: Unlock): Eventual<void> {
+    const parts = this.#connection.hold === null ? undefined : this.#parts.moveMost(unlock);
+    return then(parts, () => this.#move(unlock));
   }
 
   #move({ ttid, tid, hasMetadata, hasObjects }: Unlock): void {
@@ -218,8 +224,8 @@ export class SqlPending implements PendingTable {
     unawaited(this.#connection.atomically(() =>
       then(this.#heldBy.all(ttid), (held) => {
         this.#lock.run(tid, ttid);
-        this.#move({ ttid, tid, hasMetadata: true, hasObjects: true });
-        this.#data.release(dataIds(held));
+        const unlock = { ttid, tid, hasMetadata: true, hasObjects: true };
+        return then(this.#moveAll(unlock), () => this.#data.release(dataIds(held)));
       })
     ));
   }

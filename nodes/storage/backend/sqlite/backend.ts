@@ -27,7 +27,8 @@ export async function openSqlite(
   const parts = { host, connection, dialect, bigValues: null, devpath };
   const backend = await makeBackend(parts, options);
   // What pages were like before a statement that moves rows is kept in memory: it would go to a
-  // new file, for each transaction of some 20 objects. Only migrations sort more than a few rows.
+  // new file, for each transaction of some 20 objects. No statement moves more than some hundred,
+  // and only migrations, which are over, sort more than a few rows.
   database.exec("PRAGMA temp_store = MEMORY");
   return backend;
 }
