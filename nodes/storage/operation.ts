@@ -190,6 +190,8 @@ export class Operation implements MasterToStorageOperation {
     if (readable.length > 0) this.#replicator.readable();
     if (outdated.length > 0) this.#replicator.mark(outdated);
     this.#replicator.wake();
+    // Whatever is answered from now on is answered when this is on disk.
+    unawaited(this.#backend.commit());
     // The master is asked when nothing can make this node forget that it has to catch up.
     unawaited(
       this.#truncated.then(() => this.#backend.commit()).then(() => {
