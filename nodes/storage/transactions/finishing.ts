@@ -19,7 +19,7 @@ import type {
 } from "../backend/backend.ts";
 import { type Eventual, unawaited } from "../backend/eventual.ts";
 import type { Turns } from "../background.ts";
-import { PART_OBJECTS } from "./limits.ts";
+import { COMMITTED_PARTS, PART_OBJECTS } from "./limits.ts";
 import type { ReadLocks } from "./read_locks.ts";
 import { requireRoom } from "./room.ts";
 import type { Transaction } from "./transaction.ts";
@@ -82,16 +82,20 @@ export class Finishing {
   }
 
   async #writeParts(transaction: Transaction, metadata: TransactionMetadata | null): Promise<void> {
-    const { backend: { pending }, task } = this.#options;
+    const { backend, task } = this.#options;
+    const { pending } = backend;
     const { ttid, stores } = transaction;
     const turns = task();
     let part = new Map<Oid, PendingStore>();
+    let parts = 0;
     // What is taken out of the transaction meanwhile is not written.
     for (const [oid, store] of stores) {
       part.set(oid, store);
       if (part.size < PART_OBJECTS) continue;
       pending.vote({ ttid, stores, part, metadata: null });
       part = new Map();
+      // Else the last commit would write everything, and keep others waiting for as long.
+      if (++parts % COMMITTED_PARTS === 0) unawaited(backend.commit());
       if (!turns.isDue) continue;
       await turns.pause();
       if (transaction.ended) {
