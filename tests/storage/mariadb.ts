@@ -25,6 +25,7 @@ export async function testOnMariadb(engine: Engine): Promise<void> {
   await import("./partition_table.test.ts");
   await import("./reads.test.ts");
   await import("./recovery.test.ts");
+  await import("./replica_rows.test.ts");
   await import("./replication_feeding.test.ts");
   await import("./replication_receiving.test.ts");
   await import("./undo.test.ts");
