@@ -4,12 +4,10 @@
  * does has to make sense half done, also after a crash.
  */
 
+import { SLICE_MS } from "../../background.ts";
 import type { Pause } from "../backend.ts";
 import { type Eventual, eventually, type Steps } from "../eventual.ts";
 import type { Parts } from "./parts.ts";
-
-/** How long clients may be kept waiting by a slice of steps, in milliseconds. */
-const SLICE_MS = 2;
 
 /** After so many slices the disk is waited for: what it has not yet written may not grow for ever. */
 const DURABLE_SLICES = 8;
