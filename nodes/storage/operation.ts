@@ -192,7 +192,8 @@ export class Operation implements MasterToStorageOperation {
     this.#replicator.wake();
     // Whatever is answered from now on is answered when this is on disk.
     unawaited(this.#backend.commit());
-    // The master is asked when nothing can make this node forget that it has to catch up.
+    // The master is asked when nothing can make this node forget that it has to catch up: not
+    // before a truncation that goes on, and may lower how far that is, is on disk as well.
     unawaited(
       this.#truncated.then(() => this.#backend.commit()).then(() => {
         if (!this.#isOver) this.#replicator.ask(outdated);

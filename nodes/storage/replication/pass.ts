@@ -228,7 +228,10 @@ export class Pass implements Fetching {
     if (this.#received.length >= WRITE_COUNT) this.#write();
   }
 
-  /** Writes the revisions that have gathered. A cell that was taken away gets none. */
+  /**
+   * Writes the revisions that have gathered. A cell that was taken away gets none. Those that can't
+   * be written stay, so that whoever waits for the answer tries again, and hears why.
+   */
   #write(): void {
     if (this.#received.length === 0 || this.#options.signal.aborted) return;
     unawaited(this.#options.backend.replica.addObjects(this.#received));
