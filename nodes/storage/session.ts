@@ -162,7 +162,7 @@ export class Session {
 
   async #truncateTo(tid: Tid): Promise<void> {
     const { maintenance, settings } = this.options.backend;
-    const offsets = this.assignment.offsets(() => true);
+    const offsets = this.#truncatable();
     const hindrance = await this.keeping.hindersTruncation(offsets, tid);
     if (hindrance !== null) {
       // The database's own cluster must not obey that when it goes back there.
@@ -179,6 +179,16 @@ export class Session {
       );
     }
     await maintenance.truncate(offsets, () => this.pause(() => this.#isOver));
+  }
+
+  /**
+   * The partitions that a truncation is about: also those whose rows are yet to be dropped, since a
+   * cell that comes back before is only compared up to the last transaction.
+   */
+  #truncatable(): number[] {
+    const { assignment, keeping, options: { dropPartitions } } = this;
+    if (keeping.isOn || !dropPartitions) return assignment.offsets(() => true);
+    return Array.from({ length: assignment.table.partitions }, (_, offset) => offset);
   }
 
   /** Deletes the rows of partitions for as long as this node has no cell of them. */

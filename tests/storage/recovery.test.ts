@@ -158,6 +158,21 @@ Deno.test("a truncation lowers the progress of outdated cells, and spares other 
   ]);
 });
 
+Deno.test("a truncation goes for what is yet to be dropped, too: the cell may come back", async () => {
+  await using stage = await Stage.operating({ partitions: 2 });
+  const client = await stage.client();
+  await stage.commit(client, t(100), [{ oid: o(0), data: "0" }, { oid: o(1), data: "1" }]);
+  await stage.commit(client, t(200), [{ oid: o(1), serial: t(100), data: "11" }]);
+  stage.change({ offset: 1, state: "DISCARDED" });
+  stage.master.notify(StopOperation, {});
+  stage.master.notify(Truncate, { tid: t(150) });
+  await stage.master.ask(AskLastIDs, {});
+  assert.deepEqual(await stage.onDisk("SELECT partition, tid FROM obj ORDER BY partition, tid"), [
+    { partition: 0n, tid: 100n },
+    { partition: 1n, tid: 100n },
+  ]);
+});
+
 Deno.test("last ids are those of readable cells only", async () => {
   await using stage = await Stage.operating({ partitions: 2 });
   const client = await stage.client();
