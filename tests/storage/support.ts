@@ -25,6 +25,7 @@ import {
 import { Endpoint } from "../../nodes/cluster/endpoint.ts";
 import type { RunningNode } from "../../nodes/cluster/node.ts";
 import { type Nid, type Tid, ZERO_TID } from "../../nodes/codec/ids.ts";
+import { DatabaseError } from "../../nodes/errors.ts";
 import type { Address, Listener, LogLevel, NodeHost } from "../../nodes/host/host.ts";
 import { createNodeHost } from "../../nodes/host/node.ts";
 import { startStorage, type StorageOptions } from "../../nodes/storage/node.ts";
@@ -38,6 +39,10 @@ export { Client, isPending, type Store } from "./client.ts";
 export * from "./values.ts";
 
 const LOOPBACK: Address = { host: "127.0.0.1", port: 0 };
+
+/** How often, and after how long, a database is tried again that is locked. */
+const LOCK_TRIES = 20;
+const LOCK_RETRY_MS = 10;
 
 /** What a storage said to the master by itself. */
 export type Notice =
@@ -172,10 +177,20 @@ export class Stage implements AsyncDisposable {
     };
   }
 
-  /** Starts the storage. */
+  /**
+   * Starts the storage. Another test of this process may be starting a program at that moment, which
+   * has all that is open here, the lock of a storage that was stopped included, until it runs.
+   */
   async start(): Promise<RunningNode> {
-    this.#node = await startStorage(this.host, this.options);
-    return this.#node;
+    for (let triesLeft = LOCK_TRIES;; triesLeft--) {
+      try {
+        return this.#node = await startStorage(this.host, this.options);
+      } catch (error) {
+        const isLocked = error instanceof DatabaseError && error.message === "database is locked";
+        if (!isLocked || triesLeft === 0) throw error;
+        await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
+      }
+    }
   }
 
   /** Waits until the storage has identified itself (again), and tells it who is there. */
