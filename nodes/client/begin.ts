@@ -65,7 +65,7 @@ function newTransaction(parts: Parts, { session, ttid, options }: {
     session,
     ttid,
     maxKeptBytes: parts.options.cacheBytes ?? DEFAULT_CACHE_BYTES,
-    compressor: parts.compressor,
+    compression: parts.options.compress ?? true,
     resolve: (write, committed) => parts.conflicts.resolve(write, committed),
   });
   return new Transaction(parts, writer, metadataOf(options));

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { inflateSync } from "node:zlib";
 import type { StoredData } from "../../gen/packets.ts";
-import { chunkBytes, Compressor } from "../compression/compressor.ts";
+import { chunkBytes, deflate } from "../compression/deflate.ts";
 import { MAX_INFLATED_BYTES, MAX_OBJECT_BYTES, MIN_COMPRESS_BYTES } from "./limits.ts";
 import { StorageError } from "./errors.ts";
 
@@ -25,17 +25,11 @@ export const NO_DATA: StoredData = {
   data: NO_BYTES,
 };
 
-/** What compresses data as a client was told to; null for nothing. */
-export function compressorOf(compression: Compression): Compressor | null {
-  if (compression === false) return null;
-  return new Compressor(compression === true ? null : compression);
-}
-
 /** Data as they are sent. Throws a StorageError when no packet could hold them. */
-export function encodeData(data: Uint8Array, compressor: Compressor | null): StoredData {
-  const deflated = data.length < MIN_COMPRESS_BYTES ? null : compressor?.compress(data) ?? null;
-  // The compressor will need its memory for others.
-  return deflated === null ? stored(data, false) : stored(deflated.slice(), true);
+export function encodeData(data: Uint8Array, compression: Compression): StoredData {
+  if (compression === false || data.length < MIN_COMPRESS_BYTES) return stored(data, false);
+  const deflated = deflate(data, compression === true ? null : compression);
+  return deflated === null ? stored(data, false) : stored(deflated, true);
 }
 
 function stored(data: Uint8Array, compression: boolean): StoredData {

@@ -2,7 +2,6 @@
 
 import { Endpoint } from "../cluster/endpoint.ts";
 import { MasterList } from "../cluster/master_list.ts";
-import type { Compressor } from "../compression/compressor.ts";
 import type { Address, ClientHost } from "../host/host.ts";
 import { Cache } from "./cache.ts";
 import { Conflicts } from "./conflicts.ts";
@@ -11,7 +10,6 @@ import { Invalidations } from "./invalidations.ts";
 import { DEFAULT_CACHE_BYTES, DEFAULT_CONNECT_TIMEOUT_MS } from "./limits.ts";
 import { Loads } from "./loads.ts";
 import { Master } from "./master.ts";
-import { compressorOf } from "./object_data.ts";
 import { OidPool } from "./oids.ts";
 import type { ClusterOptions } from "./options.ts";
 import { Reads } from "./reads.ts";
@@ -27,8 +25,6 @@ export interface Parts {
   readonly reads: Reads;
   readonly loads: Loads;
   readonly conflicts: Conflicts;
-  /** What makes data smaller; null for nothing. */
-  readonly compressor: Compressor | null;
   readonly finisher: Finisher;
 }
 
@@ -74,7 +70,6 @@ export function assemble(
     reads,
     loads,
     conflicts,
-    compressor: compressorOf(options.compress ?? true),
     finisher,
   };
 }

@@ -14,14 +14,13 @@ import {
   type StoredData,
 } from "../../gen/packets.ts";
 import type { Nid, Oid, Tid } from "../codec/ids.ts";
-import type { Compressor } from "../compression/compressor.ts";
 import { NeoError } from "../errors.ts";
 import type { Connection } from "../wire/connection.ts";
 import { PeerError } from "../wire/refusal.ts";
 import { abortable } from "./abortable.ts";
 import { fromPeer, StorageError, StorageLostError } from "./errors.ts";
 import { MAX_IN_FLIGHT_BYTES, MAX_IN_FLIGHT_WRITES } from "./limits.ts";
-import { encodeData, NO_DATA } from "./object_data.ts";
+import { type Compression, encodeData, NO_DATA } from "./object_data.ts";
 import { Participants } from "./participants.ts";
 import type { Session } from "./session.ts";
 import { newWrite, type Write, Writes } from "./writes.ts";
@@ -31,8 +30,7 @@ export interface WriterOptions {
   readonly ttid: Tid;
   /** Bytes of data that are kept for the cache once all storages have them. */
   readonly maxKeptBytes: number;
-  /** What makes data smaller; null for nothing. */
-  readonly compressor: Compressor | null;
+  readonly compression: Compression;
   /** What to store after a conflict with a committed revision. Rejects with a ConflictError. */
   resolve(write: Write, committed: Tid): Promise<Uint8Array>;
 }
@@ -88,7 +86,9 @@ export class Writer {
 
   /** Sends a write. Resolves when the next one may follow. */
   async send(write: Write, signal?: AbortSignal): Promise<void> {
-    const stored = write.data === null ? NO_DATA : encodeData(write.data, this.#options.compressor);
+    const stored = write.data === null
+      ? NO_DATA
+      : encodeData(write.data, this.#options.compression);
     this.writes.add(write);
     await this.#sendToCells(write, stored);
     if (this.writes.conflicts.size > 0 || this.#isFull()) {
@@ -261,7 +261,7 @@ export class Writer {
     const data = await this.#options.resolve(write, committed);
     // Meanwhile, another storage may have reported a later revision.
     if (this.writes.get(oid) !== write || this.writes.conflicts.get(oid) !== committed) return;
-    const stored = encodeData(data, this.#options.compressor);
+    const stored = encodeData(data, this.#options.compression);
     const resolved = newWrite({ ...write, data, base: committed });
     this.writes.addResolved(resolved);
     await this.#sendToCells(resolved, stored);

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
-import { Compressor } from "../compression/compressor.ts";
+import { deflate } from "../compression/deflate.ts";
 import type { DeflateAnswer, DeflateFailure, DeflateRequest } from "./deflater.ts";
 
 /** Smaller objects gain next to nothing. */
@@ -10,7 +10,7 @@ const MIN_COMPRESS_BYTES = 64;
 const CHECKSUM_BYTES = 20;
 
 /** Compresses what gets smaller by it. */
-function deflateAll(request: DeflateRequest, compressor: Compressor): DeflateAnswer {
+function deflateAll(request: DeflateRequest): DeflateAnswer {
   const bytes = new Uint8Array(request.bytes);
   const lengths = new Uint32Array(request.lengths);
   const checksums = new Uint8Array(lengths.length * CHECKSUM_BYTES);
@@ -21,7 +21,7 @@ function deflateAll(request: DeflateRequest, compressor: Compressor): DeflateAns
   for (const [number, length] of lengths.entries()) {
     const plain = bytes.subarray(from, from + length);
     from += length;
-    const deflated = length < MIN_COMPRESS_BYTES ? null : compressor.compress(plain);
+    const deflated = length < MIN_COMPRESS_BYTES ? null : deflate(plain, request.level);
     if (deflated !== null) compressed[number] = 1;
     const result = deflated ?? plain;
     bytes.set(result, to);
@@ -39,11 +39,9 @@ function deflateAll(request: DeflateRequest, compressor: Compressor): DeflateAns
 }
 
 function work(port: NonNullable<typeof parentPort>): void {
-  let compressor: Compressor | null = null;
   port.on("message", (request: DeflateRequest) => {
     try {
-      compressor ??= new Compressor(request.level);
-      const answer = deflateAll(request, compressor);
+      const answer = deflateAll(request);
       const { bytes, lengths, compressed, checksums } = answer;
       port.postMessage(answer, [bytes, lengths, compressed, checksums]);
     } catch (error) {

@@ -1,10 +1,9 @@
 /**
- * Compresses data into streams that any zlib inflates: small data in a way of its own, and the
- * others by zlib. What looks as if it could not get smaller is not tried.
+ * Compresses object data by zlib, for clients and imports alike. What looks as if it could not get
+ * smaller is not tried.
  */
 
 import { deflateSync } from "node:zlib";
-import { MAX_SMALL_BYTES, SmallDeflater } from "./small.ts";
 
 /** How many bytes are looked at to tell whether data can be compressed. */
 const SAMPLE_BYTES = 1024;
@@ -22,27 +21,15 @@ const USUAL_LEVEL = 4;
 /** The pieces that zlib's output is made in, 16 KiB by default: far too much for most objects. */
 const CHUNK_BYTES = { least: 512, most: 64 << 10 } as const;
 
-export class Compressor {
-  readonly #level: number;
-  readonly #small: SmallDeflater | null;
-
-  /** @param level zlib's level from 1 to 9; null for what is usual, and fast for small data */
-  constructor(level: number | null) {
-    this.#level = level ?? USUAL_LEVEL;
-    this.#small = level === null ? new SmallDeflater() : null;
-  }
-
-  /**
-   * What data become by compression, in bytes that are valid until the next call; null where they
-   * would not get smaller.
-   */
-  compress(data: Uint8Array): Uint8Array | null {
-    if (looksRandom(data)) return null;
-    if (this.#small !== null && data.length <= MAX_SMALL_BYTES) return this.#small.deflate(data);
-    const chunkSize = chunkBytes(data.length);
-    const deflated = deflateSync(data, { chunkSize, level: this.#level });
-    return deflated.length < data.length ? deflated : null;
-  }
+/**
+ * What data become by zlib at a level from 1 to 9, null for the usual one. Null where they would not
+ * get smaller.
+ */
+export function deflate(data: Uint8Array, level: number | null): Uint8Array | null {
+  if (looksRandom(data)) return null;
+  const chunkSize = chunkBytes(data.length);
+  const deflated = deflateSync(data, { chunkSize, level: level ?? USUAL_LEVEL });
+  return deflated.length < data.length ? deflated : null;
 }
 
 /** A size for the pieces that zlib makes its output in. */
